@@ -1,0 +1,1 @@
+"""Tidegate: background jobs on PostgreSQL, demand-driven and supervised."""
