@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tidegate.job import State, Word
+from tidegate.jobs import State, Word
 
 __all__ = [
     "Acked",
@@ -19,6 +19,7 @@ __all__ = [
     "DatabaseFailed",
     "DatabaseRecovered",
     "DeadLettered",
+    "Enqueued",
     "Event",
     "Events",
     "JobEnded",
@@ -38,6 +39,14 @@ class Event:
     """The base of all events."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued(Event):
+    """A job was inserted, or joined its caller's transaction."""
+
+    queue: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)

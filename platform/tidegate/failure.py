@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from tidegate.job import Failure
+from tidegate.jobs import Failure
 
 __all__ = ["MESSAGE_LIMIT", "TRACEBACK_LIMIT", "describe"]
 

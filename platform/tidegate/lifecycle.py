@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from tidegate.backoff import Backoff
 from tidegate.failure import describe
-from tidegate.job import (
+from tidegate.jobs import (
     Cancel,
     Cancelled,
     Dead,

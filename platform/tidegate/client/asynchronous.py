@@ -1,0 +1,120 @@
+"""The client for async code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from tidegate.client.intake import Intake, Subject
+from tidegate.client.joining import run_in
+from tidegate.client.notifier import Notifier
+from tidegate.events import Enqueued, Events
+from tidegate.handlers import Call
+from tidegate.jobs import NewJob
+from tidegate.settings import Settings
+from tidegate.store.database import Database
+from tidegate.store.postgres import PostgresStore, make_engine
+from tidegate.store.rows import enqueue_params, enqueued
+from tidegate.store.statements import statement
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from tidegate.client.blocking import BlockingTidegate
+
+__all__ = ["Tidegate"]
+
+
+class Tidegate:
+    """A connection to the platform: `async with Tidegate.connect() as tide: await tide.enqueue(...)`.
+
+    The database is the argument, else TIDEGATE_DATABASE, else DATABASE_URL, else what queues.yaml says.
+    """
+
+    def __init__(self, settings: Settings, *, pool_size: int = 5) -> None:
+        self.settings = settings
+        self.events = Events()
+        self._intake = Intake(settings)
+        self._database = Database(settings.database, folder=settings.folder)
+        self._pool_size = pool_size
+        self._store: PostgresStore | None = None
+        self._notifier: Notifier | None = None
+
+    @classmethod
+    def connect(cls, database: str | None = None, *, config: str | Path | None = None, pool_size: int = 5) -> Self:
+        """Return a client for `async with`; nothing is connected before that."""
+        return cls(_settings(database, config), pool_size=pool_size)
+
+    @staticmethod
+    def connect_sync(database: str | None = None, *, config: str | Path | None = None, pool_size: int = 5) -> BlockingTidegate:
+        """Return the blocking client, for `with`: the same verbs without await."""
+        from tidegate.client.blocking import BlockingTidegate  # noqa: PLC0415 - each client is loaded by who uses it
+
+        return BlockingTidegate(_settings(database, config), pool_size=pool_size)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The SQLAlchemy engine under it."""
+        return self._open_store.engine
+
+    async def __aenter__(self) -> Self:
+        """Connect, and check that the schema is the expected one."""
+        await asyncio.to_thread(self._database.__enter__)
+        try:
+            await asyncio.to_thread(self._database.check)
+        except BaseException:
+            await asyncio.to_thread(self._database.__exit__, None, None, None)
+            raise
+        self._store = PostgresStore(self._database.conninfo, make_engine(self._database.conninfo, pool_size=self._pool_size))
+        self._notifier = Notifier(self._store)
+        return self
+
+    async def __aexit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+        """Send the notifications that wait, and let the connections go."""
+        store, notifier, self._store, self._notifier = self._open_store, self._notifier, None, None
+        try:
+            if notifier is not None:
+                await notifier.close()
+            await store.engine.dispose()
+        finally:
+            await asyncio.to_thread(self._database.__exit__, None, None, None)
+
+    async def enqueue(self, subject: Subject, /, *args: Any, connection: Any = None, check: bool = True, **kwargs: Any) -> int:
+        """Enqueue one call and return its job's id.
+
+        Durable when it returns; with `connection` it joins that transaction, and is as durable as its commit. `check=False` takes a
+        kind by name whose handler cannot be imported here.
+        """
+        [job_id] = await self._insert([self._intake.one(subject, args, kwargs, check=check)], connection)
+        return job_id
+
+    async def enqueue_many(self, calls: Iterable[Call], *, connection: Any = None, check: bool = True) -> list[int]:
+        """Enqueue many calls, all or none, and return their jobs' ids in the same order."""
+        return await self._insert(self._intake.many(calls, check=check), connection)
+
+    async def _insert(self, jobs: list[NewJob], connection: Any) -> list[int]:
+        if not jobs:
+            return []
+        if connection is not None:
+            ids, _ = enqueued(await run_in(connection, statement("enqueue"), enqueue_params(jobs, tell=True)))
+        else:
+            ids, places = await self._open_store.enqueue(jobs)
+            if self._notifier is not None:
+                self._notifier.tell(places)
+        for job in jobs:
+            self.events.emit(Enqueued(job.queue, job.kind))
+        return ids
+
+    @property
+    def _open_store(self) -> PostgresStore:
+        if self._store is None:
+            raise RuntimeError("this client is not connected: use it inside `async with Tidegate.connect() as tide:`")
+        return self._store
+
+
+def _settings(database: str | None, config: str | Path | None) -> Settings:
+    given: dict[str, Any] = {} if database is None else {"database": database}
+    return Settings.load(config, **given)

@@ -1,0 +1,89 @@
+"""The client for blocking code: the verbs of `Tidegate` without await."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from tidegate.client.intake import Intake, Subject
+from tidegate.client.joining import run_in_blocking
+from tidegate.events import Enqueued, Events
+from tidegate.handlers import Call
+from tidegate.jobs import NewJob
+from tidegate.settings import Settings
+from tidegate.store.connection import sqlalchemy_url
+from tidegate.store.database import Database
+from tidegate.store.rows import enqueue_params, enqueued, payloads
+from tidegate.store.statements import statement
+from tidegate.store.weather import calling
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+__all__ = ["BlockingTidegate"]
+
+
+class BlockingTidegate:
+    """A connection to the platform: `with Tidegate.connect_sync() as tide: tide.enqueue(...)`. Safe to share between threads."""
+
+    def __init__(self, settings: Settings, *, pool_size: int = 5) -> None:
+        self.settings = settings
+        self.events = Events()
+        self._intake = Intake(settings)
+        self._database = Database(settings.database, folder=settings.folder)
+        self._pool_size = pool_size
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine under it."""
+        if self._engine is None:
+            raise RuntimeError("this client is not connected: use it inside `with Tidegate.connect_sync() as tide:`")
+        return self._engine
+
+    def __enter__(self) -> Self:
+        """Connect, and check that the schema is the expected one."""
+        from sqlalchemy import create_engine  # noqa: PLC0415 - 0.2 s of import, paid by who connects
+
+        self._database.__enter__()
+        try:
+            self._database.check()
+        except BaseException:
+            self._database.__exit__(None, None, None)
+            raise
+        self._engine = create_engine(sqlalchemy_url(self._database.conninfo), pool_size=self._pool_size, pool_pre_ping=True)
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+        """Let the connections go."""
+        engine, self._engine = self.engine, None
+        try:
+            engine.dispose()
+        finally:
+            self._database.__exit__(None, None, None)
+
+    def enqueue(self, subject: Subject, /, *args: Any, connection: Any = None, check: bool = True, **kwargs: Any) -> int:
+        """Enqueue one call and return its job's id; see `Tidegate.enqueue`."""
+        [job_id] = self._insert([self._intake.one(subject, args, kwargs, check=check)], connection)
+        return job_id
+
+    def enqueue_many(self, calls: Iterable[Call], *, connection: Any = None, check: bool = True) -> list[int]:
+        """Enqueue many calls, all or none, and return their jobs' ids in the same order."""
+        return self._insert(self._intake.many(calls, check=check), connection)
+
+    def _insert(self, jobs: list[NewJob], connection: Any) -> list[int]:
+        if not jobs:
+            return []
+        if connection is not None:
+            ids, _ = enqueued(run_in_blocking(connection, statement("enqueue"), enqueue_params(jobs, tell=True)))
+        else:
+            with calling("enqueue"), self.engine.connect() as own:
+                ids, places = enqueued(own.exec_driver_sql(statement("enqueue"), enqueue_params(jobs, tell=False)).fetchall())
+                own.commit()
+                if places:
+                    own.exec_driver_sql(statement("notify"), {"payloads": payloads(places)})
+                    own.commit()
+        for job in jobs:
+            self.events.emit(Enqueued(job.queue, job.kind))
+        return ids

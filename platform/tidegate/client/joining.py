@@ -1,0 +1,77 @@
+"""Running a statement inside the caller's own transaction, whatever library and colour its connection has.
+
+SQLAlchemy's Connection, Session, AsyncConnection and AsyncSession, and psycopg's Connection and AsyncConnection. They are told apart by what
+they can do, so that neither library is imported for the other.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from tidegate.errors import UsageError
+
+__all__ = ["run_in", "run_in_blocking"]
+
+_DRIVERS: Final = ("psycopg", "psycopg_async")
+
+
+async def run_in(connection: Any, sql: str, params: Mapping[str, Any]) -> list[Any]:
+    """Run `sql` in the transaction of `connection` and return its rows; a blocking connection blocks the loop that long."""
+    if isinstance(connection, psycopg.AsyncConnection):
+        cursor = connection.cursor(row_factory=tuple_row)
+        await cursor.execute(sql, params)
+        return await cursor.fetchall()
+    if isinstance(connection, psycopg.Connection):
+        return _psycopg(connection, sql, params)
+    core = await _maybe(_core(connection))
+    result = await _maybe(_checked(core).exec_driver_sql(sql, params))
+    return list(result.fetchall())
+
+
+def run_in_blocking(connection: Any, sql: str, params: Mapping[str, Any]) -> list[Any]:
+    """Run `sql` in the transaction of a blocking `connection` and return its rows."""
+    if isinstance(connection, psycopg.AsyncConnection) or _is_async(connection):
+        raise UsageError(
+            f"{type(connection).__name__} belongs to async code", hint="use `async with Tidegate.connect()`, or a blocking connection"
+        )
+    if isinstance(connection, psycopg.Connection):
+        return _psycopg(connection, sql, params)
+    return list(_checked(_core(connection)).exec_driver_sql(sql, params).fetchall())
+
+
+def _psycopg(connection: psycopg.Connection[Any], sql: str, params: Mapping[str, Any]) -> list[Any]:
+    cursor = connection.cursor(row_factory=tuple_row)
+    cursor.execute(sql, params)
+    return cursor.fetchall()
+
+
+def _core(connection: Any) -> Any:
+    """Return the Core connection of a session (awaitable from an async one); anything else as it is."""
+    return connection.connection() if callable(getattr(connection, "get_bind", None)) else connection
+
+
+def _checked(connection: Any) -> Any:
+    if not callable(getattr(connection, "exec_driver_sql", None)):
+        raise UsageError(
+            f"cannot enqueue through a {type(connection).__module__}.{type(connection).__qualname__}",
+            hint="give a psycopg connection, or an SQLAlchemy connection or session over psycopg",
+        )
+    driver = connection.dialect.driver
+    if driver not in _DRIVERS:
+        raise UsageError(
+            f"cannot enqueue through SQLAlchemy's {connection.dialect.name}+{driver}", hint="use an engine of postgresql+psycopg://"
+        )
+    return connection
+
+
+def _is_async(connection: Any) -> bool:
+    return inspect.iscoroutinefunction(getattr(connection, "execute", None))
+
+
+async def _maybe(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value

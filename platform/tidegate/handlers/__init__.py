@@ -1,0 +1,24 @@
+"""Functions that run as jobs: `@job`, calls of them, their arguments on the way through the table, and who may run here."""
+
+from tidegate.handlers.call import Call, CallOptions
+from tidegate.handlers.context import JobContext
+from tidegate.handlers.decorator import JobFunction, job
+from tidegate.handlers.handler import Handler, handler_of
+from tidegate.handlers.registry import Handlers
+from tidegate.handlers.signature import InvalidResult, Signature
+from tidegate.handlers.spec import JobSpec, kind_of
+
+__all__ = [
+    "Call",
+    "CallOptions",
+    "Handler",
+    "Handlers",
+    "InvalidResult",
+    "JobContext",
+    "JobFunction",
+    "JobSpec",
+    "Signature",
+    "handler_of",
+    "job",
+    "kind_of",
+]

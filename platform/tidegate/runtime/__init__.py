@@ -1,0 +1,1 @@
+"""A node at work: the supervised parts that claim, run and ack jobs."""

@@ -1,0 +1,86 @@
+"""The stage that runs jobs: one job, or one batch, at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tidegate.jobs import Job
+from tidegate.runtime.job_producer import JobProducer
+from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.queue_session import QueueSession
+from tidegate.runtime.runner import Report, Runner
+from tidegate.settings import QueueSettings
+from tidegate.stages import Cancel, Consumer, SubRef, Subscription
+from tidegate.supervision import Reason, Shutdown
+
+__all__ = ["JobConsumer"]
+
+
+class JobConsumer(Consumer[Job[bytes]]):
+    """One consumer of a queue's pool: runs what was delivered, in order, and reports each outcome to the session."""
+
+    def __init__(
+        self,
+        number: int,
+        queue: QueueSettings,
+        producer: JobProducer,
+        *,
+        session: QueueSession,
+        runner: Runner,
+        lease: NodeLease,
+    ) -> None:
+        demand = queue.demand
+        # temporary: a producer that ends takes the pool with it by rest_for_one, not by itself
+        super().__init__(Subscription(producer, max_demand=demand.max, min_demand=demand.min, cancel=Cancel.TEMPORARY))
+        self.busy = False
+        self.processed = 0
+        self._title = f"{queue.name}.consumer-{number}"
+        self._session = session
+        self._runner = runner
+        self._lease = lease
+
+    def __repr__(self) -> str:
+        return f"<JobConsumer {self._title} {'busy' if self.busy else 'idle'} processed={self.processed}>"
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the stage's state for introspection."""
+        return {**super().describe(), "name": self._title, "busy": self.busy, "processed": self.processed}
+
+    async def handle_events(self, events: Sequence[Job[bytes]], sub: SubRef) -> None:
+        """Run what was delivered. Asked to end, it finishes the call that is under way and gives the rest back."""
+        for batch in self._runner.batches(events):
+            if self.stopping:
+                self._session.release(batch, "its consumer leaves")
+            elif not self._lease.allows_start():
+                self._session.release(batch, "this node's lease has run out")
+            else:
+                await self._run_batch(batch)
+            self.handled_first(len(batch))
+
+    async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
+        """End after the call under way; at once where this node has lost its lease, since nothing it reports would count."""
+        await super().stop(reason, 0.0 if self._lease.lost else timeout)
+
+    async def _run_batch(self, batch: list[Job[bytes]]) -> None:
+        for job in batch:
+            self._session.started(job)
+        self.busy = True
+        try:
+            reports = await self._runner.run(batch, self._lease_is_lost)
+        finally:
+            self.busy = False
+        for report in reports:
+            await self._tell(report)
+        self.processed += len(batch)
+
+    async def _tell(self, report: Report) -> None:
+        if report.lost:
+            self._session.rejected_elsewhere(report.job)
+        elif report.settled is not None:
+            self._session.acked_elsewhere(report.job, report.settled, report.ack)
+        else:
+            await self._session.ack(report.ack, unsure=report.unsure)
+
+    def _lease_is_lost(self) -> bool:
+        return self._lease.lost
+

@@ -1,0 +1,95 @@
+"""The node's one LISTENing connection, and the switchboard to its sessions.
+
+Notifications only make things quicker: while the connection is away, sessions find the same jobs by looking, a few times a second.
+So losing it is weather, and after each reconnect every session looks once, since what was told meanwhile was not heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Protocol
+
+from tidegate.errors import DatabaseUnreachable
+from tidegate.events import DatabaseFailed, Event
+from tidegate.store.listener import Subscription
+from tidegate.supervision import FunctionChild
+
+__all__ = ["Listener", "Switchboard"]
+
+logger = logging.getLogger("tidegate.listener")
+
+
+class Told(Protocol):
+    """Who wants to hear about a queue."""
+
+    def told(self, places: Mapping[int, int]) -> None:
+        """Rows were made ready at these places; none named: look again."""
+
+
+class Switchboard:
+    """Which session serves a queue now. A session that was restarted takes the place of its predecessor."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Told] = {}
+
+    def connect(self, queue: str, session: Told) -> None:
+        """Send what concerns `queue` to `session` from now on."""
+        self._lines[queue] = session
+
+    def tell(self, queue: str, places: Mapping[int, int]) -> None:
+        """Pass on where rows became ready; a queue that this node does not serve is nobody's business here."""
+        if (session := self._lines.get(queue)) is not None:
+            session.told(places)
+
+    def tell_all(self) -> None:
+        """Make every session look."""
+        for session in self._lines.values():
+            session.told({})
+
+
+class Listener(FunctionChild):
+    """Listens, and listens again after every loss."""
+
+    def __init__(
+        self,
+        subscribe: Callable[[], Awaitable[Subscription]],
+        switchboard: Switchboard,
+        *,
+        emit: Callable[[Event], None],
+        rng: Random,
+    ) -> None:
+        super().__init__(self._run, name="listener")
+        self.listening = False
+        self._subscribe = subscribe
+        self._switchboard = switchboard
+        self._emit = emit
+        self._rng = rng
+
+    def describe(self) -> Mapping[str, object]:
+        """Return whether notifications arrive."""
+        return {"listening": self.listening}
+
+    async def _run(self) -> None:
+        said = False
+        while True:
+            try:
+                subscription = await self._subscribe()
+                try:
+                    if said:
+                        logger.warning("notifications arrive again")
+                    said, self.listening = False, True
+                    self._switchboard.tell_all()
+                    async for told in subscription.notifications():
+                        self._switchboard.tell(told.queue, told.ready)
+                finally:
+                    self.listening = False
+                    await subscription.close()
+            except DatabaseUnreachable as error:
+                if not said:
+                    logger.warning("no notifications (%s); queues are polled meanwhile", error)
+                said = True
+                self._emit(DatabaseFailed("listen", str(error)))
+            await asyncio.sleep(self._rng.uniform(0.2, 1.0))

@@ -1,0 +1,84 @@
+"""What the leader does for the fleet: the snapshot of all depths, partitions ahead, pruning, burying what no node knows.
+
+Each task has a pace of its own; the ones whose cost grows with the tables are paced by what they took the last time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tidegate.events import DeadLettered, Event
+from tidegate.jobs import Reason
+from tidegate.settings import Retention
+from tidegate.store.protocol import QueueCounts, Store
+
+__all__ = ["Maintenance", "Snapshot"]
+
+logger = logging.getLogger("tidegate.maintenance")
+
+UNKNOWN_AFTER: Final = 60.0  # seconds (protocol K1)
+BURY_BATCH: Final = 1_000
+HOURLY: Final = 3_600.0
+BURY_EVERY: Final = 10.0  # seconds; its scan over ready rows is held to 2% of the time beyond that
+SHARE: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The fleet's depths at a moment of the loop's clock."""
+
+    at: float
+    queues: tuple[QueueCounts, ...]
+
+
+class Maintenance:
+    """Called by the leader at each of its turns; does what is due."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queues: Sequence[str],
+        retention: Retention,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self.snapshot: Snapshot | None = None
+        self._store = store
+        self._queues = tuple(queues)
+        self._retention = retention
+        self._emit = emit
+        self._due: dict[str, float] = {}
+
+    async def __call__(self) -> None:
+        """Do what is due."""
+        await self._look()
+        await self._when_due("partitions", HOURLY, self._store.make_partitions)
+        await self._when_due("prune", HOURLY, self._prune)
+        await self._when_due("bury", BURY_EVERY, self._bury)
+
+    async def _look(self) -> None:
+        counts = await self._store.snapshot(self._queues)
+        self.snapshot = Snapshot(asyncio.get_running_loop().time(), tuple(counts))
+
+    async def _when_due(self, task: str, pace: float, work: Callable[[], Awaitable[object]]) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        if started >= self._due.get(task, 0.0):
+            await work()
+            self._due[task] = loop.time() + max(pace, (loop.time() - started) / SHARE)
+
+    async def _prune(self) -> None:
+        ages = self._retention
+        pruned = await self._store.prune(completed=ages.completed, cancelled=ages.cancelled, dead=ages.dead)
+        if pruned:
+            logger.info("%d partitions and rows past their retention were removed", pruned)
+
+    async def _bury(self) -> None:
+        buried = await self._store.bury_unknown(age=UNKNOWN_AFTER, n=BURY_BATCH)
+        for job_id, queue, kind in buried:
+            logger.error("queue %s: job %d is dead: no live node has known its kind %s for %g s", queue, job_id, kind, UNKNOWN_AFTER)
+            self._emit(DeadLettered(queue, kind, job_id, Reason.INVALID.value))

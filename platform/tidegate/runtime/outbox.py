@@ -1,0 +1,76 @@
+"""What a queue's session holds, and what it has yet to tell the table: pure bookkeeping.
+
+A claimed job is held until its ack was answered. An ack that was sent without its answer arriving is unsure: it is sent again, and if
+the table then refuses it, that may be because it had landed. Each job gets one report; a second one is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
+
+from tidegate.jobs import Job
+from tidegate.lifecycle import Ack
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """The jobs held by one session, and the acks that wait. `len()` is the number of waiting acks."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[Job[bytes], float]] = {}
+        self._acks: dict[int, Ack] = {}
+        self._unsure: set[tuple[int, int]] = set()
+
+    def __len__(self) -> int:
+        return len(self._acks)
+
+    def __contains__(self, job_id: int) -> bool:
+        return job_id in self._held
+
+    @property
+    def held(self) -> int:
+        """How many jobs are held, those with a waiting ack included."""
+        return len(self._held)
+
+    def hold(self, jobs: Iterable[Job[bytes]], now: float) -> None:
+        """Take note of jobs that were claimed."""
+        for job in jobs:
+            self._held[job.id] = (job, now)
+
+    def waited(self, job: Job[bytes], now: float) -> float:
+        """Return the seconds from due to now: what it waited in the table, and in here."""
+        return job.waited + now - self._held.get(job.id, (job, now))[1]
+
+    def report(self, ack: Ack, *, unsure: bool = False) -> bool:
+        """Let `ack` wait to be sent; False where the job is not held under that lease, or was reported already."""
+        held = self._held.get(ack.job_id)
+        if held is None or held[0].lease != ack.lease or ack.job_id in self._acks:
+            return False
+        self._acks[ack.job_id] = ack
+        if unsure:
+            self._unsure.add((ack.job_id, ack.lease))
+        return True
+
+    def batch(self, n: int) -> list[Ack]:
+        """Return the `n` acks that wait longest; they stay until they are answered."""
+        return list(islice(self._acks.values(), n))
+
+    def sent_in_vain(self, acks: Iterable[Ack]) -> None:
+        """Take note that these were sent and that no answer came."""
+        self._unsure.update((ack.job_id, ack.lease) for ack in acks)
+
+    def doubtful(self, acks: Sequence[Ack], applied: Collection[int]) -> list[Ack]:
+        """Return those refused acks that may have landed when they were sent before."""
+        return [ack for ack in acks if ack.job_id not in applied and (ack.job_id, ack.lease) in self._unsure]
+
+    def answered(self, ack: Ack) -> Job[bytes]:
+        """Forget an ack that was answered, and return its job."""
+        del self._acks[ack.job_id]
+        self._unsure.discard((ack.job_id, ack.lease))
+        return self._held.pop(ack.job_id)[0]
+
+    def forget(self, job: Job[bytes]) -> None:
+        """Forget a job whose ack was answered elsewhere."""
+        self._held.pop(job.id, None)

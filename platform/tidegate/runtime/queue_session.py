@@ -1,0 +1,328 @@
+"""One queue's conversation with the database.
+
+Whoever has something to say to the table leaves it here and goes on: consumers their acks, the producer the demand that it owes, the
+listener the places where rows appeared. One task takes it all along in turns: acks and the claim travel together, at most one turn is
+under way, and what comes in meanwhile goes with the next. So batches grow with the load, and an idle queue answers at once.
+
+Promises. No demand, no claim. Every claimed job is delivered or handed back. An ack is kept until the table answered: through any
+weather it is sent again, and one that had landed although its answer was lost is recognised. Above the high-water mark `ack` waits,
+so that consumers do (protocol A1-A3, L6, H1-H6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Final
+
+from tidegate.errors import DatabaseUnreachable
+from tidegate.events import Acked, Claimed, DatabaseFailed, DatabaseRecovered, DeadLettered, Event, JobEnded, JobRejected, JobStarted
+from tidegate.jobs import Failure, Job, State, Word
+from tidegate.lifecycle import Ack
+from tidegate.runtime.hints import Hints
+from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.outbox import Outbox
+from tidegate.settings import QueueSettings
+from tidegate.store.connection import STATEMENT_TIMEOUT
+from tidegate.store.protocol import Claim, Exchange, Line, Store
+from tidegate.supervision import FunctionChild, Reason, Shutdown
+
+__all__ = ["QueueSession"]
+
+logger = logging.getLogger("tidegate.session")
+
+ACK_BATCH: Final = 1_000  # beyond some hundreds a batch gains nothing (docs/explanation/performance.md)
+CLAIM_LIMIT: Final = 1_000
+HIGH_WATER: Final = 2_000  # acks that wait: two batches; more would only hide that the database is behind
+LOW_WATER: Final = 1_000
+PROMOTE_BATCH: Final = 1_000
+TICKS_PER_POLL: Final = 4  # protocol H4
+RECONCILE_EVERY: Final = 30.0  # seconds
+UNCERTAIN: Final = STATEMENT_TIMEOUT + 1.0  # seconds after which a claim that was abandoned cannot commit any more (L6)
+
+Deliver = Callable[[list[Job[bytes]]], None]
+
+
+class QueueSession(FunctionChild):
+    """The session of one queue on one node."""
+
+    def __init__(
+        self,
+        queue: QueueSettings,
+        *,
+        store: Store,
+        lease: NodeLease,
+        kinds: Sequence[str],
+        emit: Callable[[Event], None],
+        rng: Random,
+    ) -> None:
+        super().__init__(self._run, name=f"{queue.name}.session")
+        self.queue = queue.name
+        self.draining = False
+        self._poll = queue.poll
+        self._store = store
+        self._lease = lease
+        self._kinds = tuple(kinds)
+        self._emit = emit
+        self._rng = rng
+        self._hints = Hints()
+        self._outbox = Outbox()
+        self._deliver: Deliver | None = None
+        self._owed = 0
+        self._dry = False
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._tick_at = 0.0
+        self._reconcile_at = 0.0
+        self._failing_since: float | None = None
+
+    def __repr__(self) -> str:
+        flags = " draining" if self.draining else ""
+        return f"<QueueSession {self.queue} owed={self._owed} held={self._outbox.held} acks={len(self._outbox)}{flags}>"
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether the database answered the last time it was asked."""
+        return self._failing_since is None
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the session's state for introspection."""
+        return {
+            "owed": self._owed,
+            "held": self._outbox.held,
+            "acks_waiting": len(self._outbox),
+            "hints": repr(self._hints),
+            "draining": self.draining,
+            "connected": self.connected,
+        }
+
+    # What the producer says.
+
+    def serve(self, deliver: Deliver) -> None:
+        """Deliver claimed jobs there from now on; whatever an earlier producer was owed is forgotten."""
+        self._deliver = deliver
+        self._owed = 0
+
+    def owe(self, n: int) -> None:
+        """Add `n` (negative: consumers took demand back) to the jobs that are owed."""
+        self._owed = max(self._owed + n, 0)
+        if self._owed and not self._dry:
+            self._wake.set()
+
+    # What consumers and stages say.
+
+    def started(self, job: Job[bytes]) -> None:
+        """A handler is about to run."""
+        waited = self._outbox.waited(job, self._now())
+        self._emit(JobStarted(job.queue, job.kind, job.id, job.attempt, waited))
+
+    async def ack(self, ack: Ack, *, unsure: bool = False) -> None:
+        """Report an outcome. Returns at once below the high-water mark, else when there is room again."""
+        self._report(ack, unsure=unsure)
+        if len(self._outbox) >= HIGH_WATER:
+            self._room.clear()
+            await self._room.wait()
+
+    def release(self, jobs: Sequence[Job[bytes]], why: object) -> None:
+        """Give jobs back unstarted: their place is kept, no attempt is charged."""
+        for job in jobs:
+            self._report(_released(job.id, job.lease, f"given back: {why}"))
+
+    def acked_elsewhere(self, job: Job[bytes], state: State, ack: Ack) -> None:
+        """A handler's own transaction has applied the ack of its job: nothing is left to send."""
+        self._outbox.forget(job)
+        self._ended(job, ack, state)
+
+    def rejected_elsewhere(self, job: Job[bytes]) -> None:
+        """A handler's own transaction found that the job's lease was lost."""
+        self._outbox.forget(job)
+        self._rejected(job)
+
+    # What the listener says.
+
+    def told(self, places: Mapping[int, int]) -> None:
+        """Rows were made ready at these places; none named: look again where the hints stand."""
+        self._hints.lower(places)
+        self._dry = False
+        if self._owed:
+            self._wake.set()
+
+    # Ending.
+
+    def drain(self) -> None:
+        """Claim nothing more; acks go on."""
+        self.draining = True
+        self._owed = 0
+
+    async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
+        """Flush what was reported, then end; what the database does not take in time is left to rescue."""
+        self.drain()
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=timeout)
+        await super().stop(reason, 0.0)
+
+    # The task.
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                line = await self._store.line(self.queue, node=self._lease.node, kinds=self._kinds)
+                try:
+                    return await self._converse(line)
+                finally:
+                    await line.close()
+            except DatabaseUnreachable as error:
+                await self._weather(error)
+
+    async def _converse(self, line: Line) -> None:
+        self._recovered()
+        self._reconcile_at = self._now() + UNCERTAIN
+        self._dry = False
+        while not self._stopping or self._outbox:
+            await self._pause()
+            await self._turn(line)
+
+    async def _pause(self) -> None:
+        """Wait until something is to be said, or until the next tick."""
+        if not self._wake.is_set() and not self._stopping:
+            timer = asyncio.get_running_loop().call_at(self._tick_at, self._wake.set)
+            await self._wake.wait()
+            timer.cancel()
+        self._wake.clear()
+
+    async def _turn(self, line: Line) -> None:
+        now = self._now()
+        tick = now >= self._tick_at and not self._stopping
+        if tick:
+            self._tick_at = now + self._poll / TICKS_PER_POLL * self._rng.uniform(0.8, 1.2)
+            await self._promote(line)
+        acks = self._outbox.batch(ACK_BATCH)
+        claim = self._plan(now, tick=tick)
+        if acks or claim:
+            answer = await self._exchange(line, acks, claim)
+            if acks:
+                await self._settle_acks(line, acks, answer)
+            if claim:
+                self._settle_claim(claim, answer)
+        if tick and now >= self._reconcile_at:
+            await self._reconcile(line)
+
+    def _plan(self, now: float, *, tick: bool) -> Claim | None:
+        if self.draining or self._deliver is None or self._owed <= 0 or not self._lease.allows_start():
+            return None
+        n = min(self._owed, CLAIM_LIMIT)
+        if self._hints.sweep_is_due(now) and (tick or not self._dry):
+            self._hints.begin_sweep()
+            return Claim(n, None)
+        if self._dry and not tick:
+            return None
+        hints = self._hints.begin_trailing(now) if tick else self._hints.begin()
+        return Claim(n, hints) if hints else None
+
+    async def _exchange(self, line: Line, acks: Sequence[Ack], claim: Claim | None) -> Exchange:
+        try:
+            return await line.exchange(acks, claim, now=self._now())
+        except BaseException:  # whatever it was, the acks may have landed
+            self._outbox.sent_in_vain(acks)
+            raise
+
+    async def _settle_acks(self, line: Line, acks: Sequence[Ack], answer: Exchange) -> None:
+        applied = {row.job_id: row.state for row in answer.applied}
+        doubtful = self._outbox.doubtful(acks, applied)
+        landed = await line.landed(doubtful) if doubtful else set()
+        for ack in acks:
+            job = self._outbox.answered(ack)
+            if ack.job_id in applied:
+                self._ended(job, ack, applied[ack.job_id])
+            elif (ack.job_id, ack.lease) in landed:
+                self._ended(job, ack, ack.state)
+            else:
+                self._rejected(job)
+        self._emit(Acked(self.queue, len(acks), answer.ack_seconds))
+        if len(self._outbox) <= LOW_WATER:
+            self._room.set()
+        if self._outbox:
+            self._wake.set()
+
+    def _settle_claim(self, claim: Claim, answer: Exchange) -> None:
+        claimed = answer.claimed
+        if claimed is None:
+            return
+        now = self._now()
+        seconds = claimed.seconds - answer.ack_seconds
+        if claim.hints is None:
+            self._hints.swept(now, seconds)
+        self._hints.settle(claimed.jobs, claim.n, claimed.horizon, now)
+        self._dry = len(claimed.jobs) < claim.n
+        self._emit(Claimed(self.queue, len(claimed.jobs), seconds))
+        if claimed.jobs:
+            self._take(claimed.jobs, now)
+        if self._owed and not self._dry:
+            self._wake.set()
+
+    def _take(self, jobs: list[Job[bytes]], now: float) -> None:
+        self._owed = max(self._owed - len(jobs), 0)
+        self._outbox.hold(jobs, now)
+        if self._deliver is None or self.draining:
+            self.release(jobs, "drain")
+        else:
+            self._deliver(jobs)
+
+    async def _promote(self, line: Line) -> None:
+        promoted = PROMOTE_BATCH
+        while promoted >= PROMOTE_BATCH:
+            promoted, places = await line.promote(PROMOTE_BATCH)
+            for at in places.values():
+                self.told(at)
+
+    async def _reconcile(self, line: Line) -> None:
+        """Hand back what the table says this node holds and nobody here knows: a claim whose answer was lost (L6)."""
+        lost = [(job_id, lease) for job_id, lease in await line.held(UNCERTAIN) if job_id not in self._outbox]
+        if lost:
+            logger.warning("queue %s: %d jobs were claimed without their answer arriving; they are given back", self.queue, len(lost))
+            await line.exchange([_released(job_id, lease, "its claim's answer was lost") for job_id, lease in lost], None, now=0.0)
+        self._reconcile_at = self._now() + RECONCILE_EVERY
+
+    async def _weather(self, error: DatabaseUnreachable) -> None:
+        """Say it once, then wait a jittered moment."""
+        if self._failing_since is None:
+            self._failing_since = self._now()
+            logger.warning("queue %s: the database is away (%s); work in hand goes on", self.queue, error)
+        self._emit(DatabaseFailed("session", str(error)))
+        await asyncio.sleep(self._rng.uniform(0.2, 1.0))
+
+    def _recovered(self) -> None:
+        if self._failing_since is not None:
+            seconds = self._now() - self._failing_since
+            self._failing_since = None
+            logger.warning("queue %s: the database is back after %.1f s", self.queue, seconds)
+            self._emit(DatabaseRecovered("session", seconds))
+
+    def _report(self, ack: Ack, *, unsure: bool = False) -> None:
+        if self._outbox.report(ack, unsure=unsure):
+            self._wake.set()
+        else:
+            logger.warning("queue %s: a second report on job %s (%s) was ignored", self.queue, ack.job_id, ack.word)
+
+    def _ended(self, job: Job[bytes], ack: Ack, state: State) -> None:
+        self._emit(JobEnded(job.queue, job.kind, job.id, job.attempt, ack.word, state, ack.duration))
+        if state is State.DEAD and ack.reason is not None:
+            self._emit(DeadLettered(job.queue, job.kind, job.id, ack.reason.value))
+
+    def _rejected(self, job: Job[bytes]) -> None:
+        logger.warning("queue %s: job %s (%s) was no longer ours: its lease %s was lost", self.queue, job.id, job.kind, job.lease)
+        self._emit(JobRejected(job.queue, job.kind, job.id))
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _released(job_id: int, lease: int, why: str) -> Ack:
+    return Ack(job_id, lease, State.READY, Word.RELEASED, charged=False, failure=Failure("Released", why))

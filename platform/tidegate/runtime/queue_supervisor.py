@@ -1,0 +1,213 @@
+"""The composition root of a node: puts the parts together and supervises them.
+
+    QueueSupervisor          one_for_one; past its intensity it ends, and the process with it
+    |- Listener              one LISTEN connection
+    |- Membership            rest_for_one: whoever depends on this node's identity begins anew with it
+    |  |- WorkerRegistry     the identity: its row, its heartbeat; ends when the row was declared dead
+    |  |- Queues             never gives up: a queue past its intensity is `broken` and retried with back-off
+    |  |  |- email ...       QueueManager
+    |  `- Leader             Maintenance, while this node leads
+    `- what the caller adds  metrics port, web
+
+Everything below the root receives its collaborators; only here they are made.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any, Final
+
+from tidegate import __version__
+from tidegate.backoff import exponential
+from tidegate.events import Events, QueueBroken, QueueMended, Restarted
+from tidegate.handlers import Handlers
+from tidegate.runtime.executors import Executor, LoopExecutor, ThreadExecutor
+from tidegate.runtime.leader import Leader
+from tidegate.runtime.listener import Listener, Switchboard
+from tidegate.runtime.maintenance import Maintenance, Snapshot
+from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.queue_manager import QueueManager, Services
+from tidegate.runtime.transactions import EngineTransactions
+from tidegate.runtime.worker_registry import WorkerRegistry
+from tidegate.settings import QueueSettings, Settings
+from tidegate.store.heart import Heart
+from tidegate.store.listener import subscribe
+from tidegate.store.postgres import PostgresStore
+from tidegate.store.protocol import NodeRow
+from tidegate.supervision import ChildSpec, ChildState, Reason, Shutdown, Strategy, Supervisor
+
+__all__ = ["QueueSupervisor"]
+
+QUEUE_RETRY: Final = exponential(base=1, factor=2, cap=60)
+
+
+class QueueSupervisor(Supervisor):
+    """One node. `start()` returns when its queues run; `join()` ends with the reason when it gave up."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: str,
+        store: PostgresStore,
+        handlers: Handlers,
+        queues: Sequence[str] | None = None,
+        events: Events | None = None,
+        extra: Sequence[ChildSpec] = (),
+        seed: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self.events = events or Events()
+        self.queues = tuple(queues or settings.queue_names)
+        self._database = database
+        self._store = store
+        self._handlers = handlers
+        self._rng = Random(seed)  # seeded from the system unless a test says otherwise; ids come from it, too
+        self._switchboard = Switchboard()
+        self._transactions = EngineTransactions(store.engine)
+        self._threads: dict[str, ThreadExecutor] = {}
+        self._maintenance = Maintenance(store=store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit)
+        self._lease = self._new_lease()
+        membership = ChildSpec("membership", self._membership, shutdown=None)
+        super().__init__(
+            (ChildSpec("listener", self._listener), membership, *extra), name="node", rng=self._rng, on_restart=self._restarted
+        )
+
+    @property
+    def node(self) -> str:
+        """This node's identity now; it changes when the fleet has declared it dead."""
+        return self._lease.node
+
+    @property
+    def lease(self) -> NodeLease:
+        """This node's lease now."""
+        return self._lease
+
+    @property
+    def leading(self) -> bool:
+        """Tell whether this node leads."""
+        leader = self._find_child("leader")
+        return bool(leader is not None and leader.leading)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The fleet's depths, where this node leads."""
+        return self._maintenance.snapshot if self.leading else None
+
+    @property
+    def managers(self) -> dict[str, QueueManager]:
+        """The queues that run now."""
+        queues = self._find_child("queues")
+        if queues is None:
+            return {}
+        return {info.id: queues.child(info.id) for info in queues.which_children() if info.state is ChildState.UP}
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The queues that should run and do not."""
+        running = self.managers
+        return tuple(queue for queue in self.queues if queue not in running)
+
+    def drain(self) -> None:
+        """Claim nothing more on any queue."""
+        for manager in self.managers.values():
+            manager.drain()
+
+    async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
+        """Drain and end."""
+        self.drain()
+        await super().stop(reason, timeout)
+        self._transactions.close()
+        for threads in self._threads.values():
+            threads.close()
+
+    def status(self) -> Mapping[str, Any]:
+        """What this node says of itself in the fleet's table."""
+        pools = {}
+        for name, manager in self.managers.items():
+            size, bounds = manager.size(), manager.queue.consumers
+            pools[name] = {"alive": size.alive, "busy": size.busy, "target": size.target, "min": bounds.min, "max": bounds.max}
+        return {"queues": pools, "broken": list(self.broken)}
+
+    def _new_lease(self) -> NodeLease:
+        name = f"{socket.gethostname()}-{os.getpid()}-{self._rng.getrandbits(24):06x}"
+        return NodeLease(name, self.settings.lease)
+
+    def _listener(self) -> Listener:
+        return Listener(lambda: subscribe(self._database), self._switchboard, emit=self.events.emit, rng=self._rng)
+
+    def _membership(self) -> Supervisor:
+        children = (
+            ChildSpec("registry", self._registry, shutdown=10.0),
+            ChildSpec("queues", self._queue_children, shutdown=None),
+            ChildSpec("leader", self._leader),
+        )
+        return Supervisor(children, strategy=Strategy.REST_FOR_ONE, name="membership", rng=self._rng, on_restart=self._restarted)
+
+    def _registry(self) -> WorkerRegistry:
+        if self._lease.lost:
+            self._lease = self._new_lease()
+        row = NodeRow(self.node, platform.node(), os.getpid(), __version__, self.queues)
+        return WorkerRegistry(
+            row,
+            self._lease,
+            store=self._store,
+            pulse=lambda: Heart(self._database),
+            kinds=self._handlers.kinds(),
+            poison_after={name: self.settings.queue(name).poison_after for name in self.settings.queue_names},
+            status=self.status,
+            emit=self.events.emit,
+            rng=self._rng,
+        )
+
+    def _queue_children(self) -> Supervisor:
+        specs = [
+            ChildSpec(name, lambda queue=self.settings.queue(name): self._manager(queue), shutdown=None, backoff=QUEUE_RETRY)
+            for name in self.queues
+        ]
+        return Supervisor(
+            specs, intensity=None, name="queues", rng=self._rng, on_restart=self._queue_mended, on_retry=self._queue_broken
+        )
+
+    def _manager(self, queue: QueueSettings) -> QueueManager:
+        services = Services(self._store, self._handlers, self._transactions, self._switchboard, self.events.emit, self._rng)
+        return QueueManager(queue, services, lease=self._lease, executor=self._executor)
+
+    def _executor(self, queue: QueueSettings) -> Executor:
+        threads = self._threads.setdefault(queue.name, ThreadExecutor(queue.name))
+        return threads if queue.executor == "thread" else LoopExecutor(threads)
+
+    def _leader(self) -> Leader:
+        return Leader(
+            self._lease,
+            store=self._store,
+            lead=self._maintenance,
+            pause=self.settings.snapshot,
+            emit=self.events.emit,
+            rng=self._rng,
+        )
+
+    def _find_child(self, name: str) -> Any:
+        """Return a child of the membership that is up."""
+        if not self._is_up(self, "membership"):
+            return None
+        membership = self.child("membership")
+        return membership.child(name) if self._is_up(membership, name) else None
+
+    @staticmethod
+    def _is_up(supervisor: Supervisor, name: str) -> bool:
+        return any(info.id == name and info.state is ChildState.UP for info in supervisor.which_children())
+
+    def _restarted(self, child: str) -> None:
+        self.events.emit(Restarted(child))
+
+    def _queue_broken(self, queue: str, reason: Reason, seconds: float) -> None:
+        self.events.emit(QueueBroken(queue, str(reason), seconds))
+
+    def _queue_mended(self, queue: str) -> None:
+        self.events.emit(QueueMended(queue))
+        self.events.emit(Restarted(queue))

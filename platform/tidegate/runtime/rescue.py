@@ -1,0 +1,62 @@
+"""What becomes of the jobs of a lost node (protocol L4, L8): every node's tick, and the pure decision behind it.
+
+A job is made ready again, its place kept, no attempt charged. It is poison when it has taken part in `poison_after` losses and is the
+only one of the last loss that had been in one before: then it is the single suspect, and one more node must not be given to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from tidegate.events import DeadLettered, Event, JobsRescued, NodeLost
+from tidegate.jobs import Failure, Reason, State, Word
+from tidegate.lifecycle import Ack
+from tidegate.store.protocol import Store, Suspect
+
+__all__ = ["POISON_AFTER", "rescue_lost", "verdicts"]
+
+logger = logging.getLogger("tidegate.rescue")
+
+POISON_AFTER: Final = 3  # for queues that this node's configuration does not know
+
+
+def verdicts(node: str, suspects: Sequence[Suspect], poison_after: Mapping[str, int]) -> list[Ack]:
+    """Decide what becomes of each job that ran on the lost `node`."""
+    repeated = [suspect for suspect in suspects if suspect.crashes > 0]
+    lone = repeated[0] if len(repeated) == 1 else None
+    return [_verdict(node, suspect, poison_after, lone=suspect is lone or len(suspects) == 1) for suspect in suspects]
+
+
+async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: bool, emit: Callable[[Event], None]) -> int:
+    """Declare overdue nodes dead (only where `judge`: this node's own heartbeats went through for long enough), then rescue the jobs
+    of all dead or vanished ones. Returns how many jobs were rescued.
+    """
+    for node in await store.mark_lost() if judge else ():
+        logger.warning("node %s is lost: its lease ran out; its jobs are rescued", node)
+        emit(NodeLost(node))
+    total = 0
+    for node in await store.lost_nodes():
+        decide = partial(verdicts, node, poison_after=poison_after)
+        while rescued := await store.rescue(node, decide):
+            total += len(rescued)
+            for queue, jobs in Counter(suspect.queue for suspect, _ in rescued).items():
+                logger.warning("queue %s: %d jobs of the lost node %s were rescued", queue, jobs, node)
+                emit(JobsRescued(queue, jobs))
+            for suspect, state in rescued:
+                if state is State.DEAD:
+                    emit(DeadLettered(suspect.queue, suspect.kind, suspect.job_id, Reason.POISON.value))
+    return total
+
+
+def _verdict(node: str, suspect: Suspect, poison_after: Mapping[str, int], *, lone: bool) -> Ack:
+    failure = Failure("LeaseLost", f"its node {node} was lost while it held this job")
+    if lone and suspect.crashes + 1 >= poison_after.get(suspect.queue, POISON_AFTER):
+        return Ack(
+            suspect.job_id, suspect.lease, State.DEAD, Word.LEASE_LOST,
+            charged=False, failure=failure, reason=Reason.POISON, duration=suspect.age,
+        )  # fmt: skip
+    return Ack(suspect.job_id, suspect.lease, State.READY, Word.LEASE_LOST, charged=False, failure=failure, duration=suspect.age)

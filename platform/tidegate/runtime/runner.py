@@ -1,0 +1,256 @@
+"""One run of a handler, from the claimed job to what the table is told.
+
+The steps in order: find the handler, decode the arguments, call it through the executor, take what came of it as an `Outcome`,
+settle. Only `_attempt` catches broadly: whatever a user's function raises is an outcome, not an error of the platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Protocol
+
+from tidegate.errors import DatabaseUnreachable, InvalidJob, UnknownKind
+from tidegate.handlers import Handler, Handlers, InvalidResult, JobContext
+from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, Released, State, TimedOut
+from tidegate.lifecycle import Ack, Policy, settle
+from tidegate.runtime.executors import Executor, RunTimedOut
+from tidegate.settings import QueueSettings
+
+__all__ = ["Report", "Runner", "Transaction", "Transactions"]
+
+
+class Transaction(Protocol):
+    """What stands behind `ctx.connection`; see runtime/transaction.py."""
+
+    @property
+    def used(self) -> bool:
+        """Tell whether the handler touched the connection."""
+
+    connection: Any
+
+
+class Transactions(Protocol):
+    """Makes the transaction of one run, and ends it."""
+
+    def begin(self, *, is_async: bool) -> Any:
+        """Return a transaction that connects when it is used."""
+
+    async def finish(self, transaction: Any, acks: Sequence[Ack], *, node: str, now: float) -> Sequence[Any] | None:
+        """Ack inside the transaction and commit; None when a lease was lost and everything was rolled back."""
+
+    async def discard(self, transaction: Any) -> None:
+        """Roll back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run came to. `settled` acks were applied by the handler's own transaction; `lost` ones were refused there."""
+
+    job: Job[bytes]
+    ack: Ack
+    settled: State | None = None
+    lost: bool = False
+    unsure: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run under way: what was called, and what came of it."""
+
+    handler: Handler
+    jobs: Sequence[Job[bytes]]
+    outcomes: Mapping[int, Outcome]
+    started: float
+    ended: float
+    raised: bool
+
+
+class Runner:
+    """Runs the jobs of one queue, one job or one batch at a time for each consumer."""
+
+    def __init__(
+        self,
+        queue: QueueSettings,
+        handlers: Handlers,
+        *,
+        executor: Executor,
+        transactions: Transactions,
+        node: str,
+        rng: Random,
+    ) -> None:
+        self._queue = queue
+        self._handlers = handlers
+        self._executor = executor
+        self._transactions = transactions
+        self._node = node
+        self._rng = rng
+        self._policies: dict[str, Policy] = {}
+
+    def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
+        """Cut delivered jobs, in order, into what is run in one call: batches of one kind, single jobs of all others."""
+        cut: list[list[Job[bytes]]] = []
+        for job in jobs:
+            size = self._batch_size(job.kind)
+            if cut and size and cut[-1][0].kind == job.kind and len(cut[-1]) < size:
+                cut[-1].append(job)
+            else:
+                cut.append([job])
+        return cut
+
+    async def run(self, jobs: Sequence[Job[bytes]], cancelled: Callable[[], bool]) -> list[Report]:
+        """Run one call's jobs and settle each."""
+        try:
+            handler = self._handlers.resolve(jobs[0].kind)
+        except UnknownKind as error:
+            return [Report(job, self._settle(job, Invalid(error), None)) for job in jobs]
+        transaction = self._transactions.begin(is_async=handler.is_async) if handler.wants_context else None
+        try:
+            run = await self._attempt(handler, jobs, transaction, cancelled)
+        except BaseException:  # this run is asked to end: its writes go, the job is handed back by the consumer
+            if transaction is not None:
+                await self._transactions.discard(transaction)
+            raise
+        reports = [Report(job, self._ack(run, job)) for job in jobs]
+        if transaction is not None and transaction.used:
+            return await self._close(transaction, run, reports)
+        return reports
+
+    async def _attempt(self, handler: Handler, jobs: Sequence[Job[bytes]], transaction: Any, cancelled: Callable[[], bool]) -> _Run:
+        loop = asyncio.get_running_loop()
+        invalid: dict[int, Outcome] = {}
+        started = loop.time()
+        try:
+            call, runnable = self._prepare(handler, jobs, invalid, transaction, cancelled)
+            if not runnable:
+                return _Run(handler, jobs, invalid, started, started, raised=False)
+            value = await self._executor.run(call, is_async=handler.is_async, timeout=self._timeout(handler))
+        except RunTimedOut as late:
+            outcome: Outcome = TimedOut(late.after)
+        except asyncio.CancelledError as error:
+            if _asked_to_end():
+                raise
+            outcome = Failed(error)  # something that the handler awaited was cancelled, not this run
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place where whatever a handler raises becomes an outcome
+            outcome = error if isinstance(error, Outcome) else Failed(error)
+        else:
+            outcomes = _outcomes(handler, [job for job in jobs if job.id not in invalid], value)
+            return _Run(handler, jobs, {**outcomes, **invalid}, started, loop.time(), raised=False)
+        outcomes = {job.id: invalid.get(job.id, outcome) for job in jobs}
+        return _Run(handler, jobs, outcomes, started, loop.time(), raised=True)
+
+    def _prepare(
+        self,
+        handler: Handler,
+        jobs: Sequence[Job[bytes]],
+        invalid: dict[int, Outcome],
+        transaction: Any,
+        cancelled: Callable[[], bool],
+    ) -> tuple[Callable[[], Any], bool]:
+        """Return the call that starts the handler, and whether there is anything to call it with."""
+        connection = None if transaction is None else lambda: transaction.connection
+        context = JobContext(jobs[0], connection=connection, cancelled=cancelled) if handler.wants_context else None
+        decoded: list[tuple[Job[bytes], tuple[Any, ...], dict[str, Any]]] = []
+        for job in jobs:
+            try:
+                decoded.append((job, *handler.signature.decode(job.args)))
+            except InvalidJob as error:
+                invalid[job.id] = Invalid(error)
+        if not decoded:
+            return _nothing, False
+        if handler.batch:
+            typed = [replace(job, args=args[0]) for job, args, _ in decoded]
+            return lambda: handler.invoke((typed,), {}, context), True
+        [(_, args, kwargs)] = decoded
+        return lambda: handler.invoke(args, kwargs, context), True
+
+    async def _close(self, transaction: Any, run: _Run, reports: list[Report]) -> list[Report]:
+        """End the handler's transaction: a returned outcome commits with its ack, a raised one rolls back and is acked outside."""
+        try:
+            if run.raised:
+                await self._transactions.discard(transaction)
+                return reports
+            now = asyncio.get_running_loop().time()
+            acks = [report.ack for report in reports]
+            applied = await self._transactions.finish(transaction, acks, node=self._node, now=now)
+        except DatabaseUnreachable as error:  # did the commit land? the ack of failure finds out: it matches only if it did not (A4)
+            return [Report(r.job, self._settle(r.job, Failed(error), run), unsure=True) for r in reports]
+        if applied is None:
+            if len(reports) == 1:
+                return [replace(reports[0], lost=True)]
+            return [Report(r.job, self._settle(r.job, Released("a job of its batch had lost its lease"), run)) for r in reports]
+        states = {row.job_id: State(row.state) for row in applied}
+        return [replace(report, settled=states[report.job.id]) for report in reports]
+
+    def _ack(self, run: _Run, job: Job[bytes]) -> Ack:
+        outcome = run.outcomes[job.id]
+        result: bytes | None = None
+        if isinstance(outcome, Done) and outcome.result is not None:
+            try:
+                result = run.handler.signature.encode_result(outcome.result)
+            except InvalidResult as error:
+                outcome = Failed(error)
+            else:
+                if result is not None and len(result) > self._queue.max_result:
+                    outcome, result = Failed(_too_large(run.handler.kind, len(result), self._queue.max_result)), None
+        ack = self._settle(job, outcome, run)
+        return replace(ack, result=result) if result is not None else ack
+
+    def _settle(self, job: Job[bytes], outcome: Outcome, run: _Run | None) -> Ack:
+        ack = settle(job, outcome, self._policy(job.kind, run), self._rng)
+        if run is None or isinstance(outcome, Invalid):
+            return replace(ack, ended=asyncio.get_running_loop().time())
+        return replace(ack, duration=run.ended - run.started, ended=run.ended)
+
+    def _policy(self, kind: str, run: _Run | None) -> Policy:
+        policy = self._policies.get(kind)
+        if policy is None:
+            spec = run.handler.spec if run is not None else None
+            policy = Policy(
+                (spec and spec.max_attempts) or self._queue.max_attempts,
+                (spec and spec.backoff) or self._queue.backoff,
+                (spec and spec.on_error) or {},
+            )
+            if run is not None:
+                self._policies[kind] = policy
+        return policy
+
+    def _timeout(self, handler: Handler) -> float:
+        return handler.spec.timeout or self._queue.timeout
+
+    def _batch_size(self, kind: str) -> int:
+        try:
+            return self._handlers.resolve(kind).batch or 0
+        except UnknownKind:
+            return 0
+
+
+def _outcomes(handler: Handler, jobs: Sequence[Job[bytes]], value: Any) -> dict[int, Outcome]:
+    """Read what a handler returned: its value, an outcome, or, from a batch, a mapping that decides job by job."""
+    if not handler.batch:
+        return {jobs[0].id: value if isinstance(value, Outcome) else Done(value)}
+    if value is None:
+        return {job.id: Done() for job in jobs}
+    if isinstance(value, Outcome):
+        return {job.id: value for job in jobs}
+    if not isinstance(value, Mapping):
+        wrong = Failed(f"{handler.kind} returned {type(value).__name__}; a batch handler returns None or a mapping of job id to outcome")
+        return {job.id: wrong for job in jobs}
+    missing = Failed(f"{handler.kind} returned no outcome for this job of its batch")
+    decided = {job.id: value.get(job.id, missing) for job in jobs}
+    return {job_id: outcome if isinstance(outcome, Outcome) else Done(outcome) for job_id, outcome in decided.items()}
+
+
+def _nothing() -> None:
+    """Stand in for a handler that there is nothing to call with."""
+
+
+def _asked_to_end() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _too_large(kind: str, size: int, limit: int) -> str:
+    return f"{kind} returned a result of {size} bytes; max_result is {limit}"

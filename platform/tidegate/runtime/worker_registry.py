@@ -1,0 +1,122 @@
+"""Who is alive: this node's row and its heartbeat, and the watch over the others.
+
+The database is the authority: a node is alive while its row says so. Local clocks are used for one thing only, to distrust oneself
+sooner. A node whose row was declared dead has lost its identity for good; `lost` is set, and the QueueSupervisor ends what runs and
+begins anew under another one (protocol L1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from tidegate.errors import DatabaseUnreachable
+from tidegate.events import DatabaseFailed, Event
+from tidegate.runtime.heartbeat import Heartbeat, Pulse
+from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.rescue import rescue_lost
+from tidegate.store.protocol import NodeRow, Store
+from tidegate.supervision import FunctionChild, Reason, Shutdown
+
+__all__ = ["WorkerRegistry"]
+
+logger = logging.getLogger("tidegate.registry")
+
+TICK = 1.0  # seconds; a lost node's jobs are rescued within `lease` + one tick
+KINDS_EVERY = 20.0  # seconds; well below the 60 after which an unknown kind is buried (K1)
+
+
+class WorkerRegistry(FunctionChild):
+    """This node in the fleet."""
+
+    def __init__(
+        self,
+        row: NodeRow,
+        lease: NodeLease,
+        *,
+        store: Store,
+        pulse: Callable[[], Pulse],
+        kinds: Sequence[str],
+        poison_after: Mapping[str, int],
+        status: Callable[[], Mapping[str, Any]],
+        emit: Callable[[Event], None],
+        rng: Random,
+    ) -> None:
+        super().__init__(self._run, name="registry")
+        self.lost = asyncio.Event()
+        self._row = row
+        self._lease = lease
+        self._store = store
+        self._kinds = tuple(kinds)
+        self._poison_after = poison_after
+        self._status = status
+        self._emit = emit
+        self._rng = rng
+        self._said = "null"
+        self._kinds_at = 0.0
+        self._failing = False
+        self._heartbeat = Heartbeat(lease, pulse(), status=lambda: self._said, on_lost=self._is_lost, on_failed=self._failed)
+
+    def __repr__(self) -> str:
+        return f"<WorkerRegistry {self._lease.node}>"
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the state of this node's lease for introspection."""
+        return {"node": self._lease.node, "lease_remaining": self._lease.remaining(), "steady": self._heartbeat.steady()}
+
+    async def start(self) -> object:
+        """Register this node, beat, and watch; returns once the node may claim."""
+        self._said = json.dumps(self._status())
+        sent = self._lease.clock()
+        await self._store.register(self._row, lease=self._lease.lease)
+        self._lease.confirmed(sent)
+        self._heartbeat.start()
+        return await super().start()
+
+    async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
+        """Leave the fleet: what could not be handed back is rescued at the next tick of another node."""
+        await super().stop(reason, timeout)
+        self._heartbeat.stop()
+        if not self._lease.lost:
+            try:
+                await self._store.retire(self._lease.node)
+            except DatabaseUnreachable as error:
+                logger.warning("node %s could not sign off (%s); its lease will run out", self._lease.node, error)
+
+    def kill(self) -> None:
+        """Beat no more."""
+        self._heartbeat.stop()
+        super().kill()
+
+    async def _run(self) -> None:
+        while True:
+            await self._tick()
+            await asyncio.sleep(TICK * self._rng.uniform(0.8, 1.2))
+
+    async def _tick(self) -> None:
+        self._said = json.dumps(self._status())
+        try:
+            now = asyncio.get_running_loop().time()
+            if now >= self._kinds_at:
+                await self._store.know_kinds(self._kinds)
+                self._kinds_at = now + KINDS_EVERY
+            await rescue_lost(self._store, poison_after=self._poison_after, judge=self._heartbeat.steady(), emit=self._emit)
+        except DatabaseUnreachable as error:
+            self._failed(str(error))
+        else:
+            self._failing = False
+
+    def _failed(self, error: str) -> None:
+        if not self._failing:
+            self._failing = True
+            logger.warning("node %s: the fleet's tables cannot be reached (%s)", self._lease.node, error)
+        self._emit(DatabaseFailed("registry", error))
+
+    def _is_lost(self) -> None:
+        logger.error("node %s was declared dead by others; it ends what it runs and begins anew", self._lease.node)
+        self._lease.lost = True
+        self.lost.set()

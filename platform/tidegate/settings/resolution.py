@@ -1,0 +1,68 @@
+"""What holds for one queue: its own word, else that of `defaults`, else what is built in, key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from tidegate.errors import nearest
+from tidegate.settings.model import Defaults, QueueOptions
+from tidegate.settings.words import Path
+
+__all__ = ["Clashes", "clashes", "resolve"]
+
+
+class Clashes(ValueError):
+    """Keys that are each right and cannot hold together; `found` has the path and the sentence of each."""
+
+    def __init__(self, found: Sequence[tuple[Path, str]]) -> None:
+        super().__init__("; ".join(sentence for _, sentence in found))
+        self.found = tuple(found)
+
+
+def resolve(defaults: QueueOptions, options: QueueOptions) -> QueueOptions:
+    """Return `options` with every key said; raise ValidationError where what they say clashes with what they inherit."""
+    said = _over(QueueOptions().model_dump(), _over(defaults.said(), options.said()))
+    said.pop("queue", None)
+    return QueueOptions.model_validate(said)
+
+
+def clashes(defaults: Defaults, queues: Mapping[str, QueueOptions]) -> Iterator[tuple[Path, str]]:
+    """Yield what each key alone does not show: a default queue that is not declared, a min above an inherited max."""
+    if defaults.queue is not None and queues and defaults.queue not in queues:
+        close = nearest(defaults.queue, queues)
+        suggestion = f"did you mean {close[0]}?" if close else f"declared are {', '.join(queues)}"
+        yield ("defaults", "queue"), f"no queue named {defaults.queue}; {suggestion}"
+    yield from _surplus(("defaults",), defaults)
+    shared = dict(_inherited(QueueOptions(), defaults))
+    yield from ((("defaults", key), sentence) for key, sentence in shared.items())
+    for name, options in queues.items():
+        yield from _surplus(("queues", name), options)
+        for key, sentence in _inherited(defaults, options):
+            if key in options.model_fields_set or key not in shared:
+                yield ("queues", name, key), sentence
+
+
+def _inherited(defaults: QueueOptions, options: QueueOptions) -> Iterator[tuple[str, str]]:
+    try:
+        resolve(defaults, options)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            yield str(details["loc"][0]), f"{details['ctx']['error']}; say both, for one of them is inherited"
+
+
+def _surplus(path: Path, options: QueueOptions) -> Iterator[tuple[Path, str]]:
+    said = options.backoff.model_fields_set
+    if {"kind", "factor"} <= said and options.backoff.kind != "exponential":
+        yield (*path, "backoff", "factor"), f"has no meaning for the kind {options.backoff.kind}; leave it out"
+
+
+def _over(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `low` with what `high` says put over it, group by group."""
+    merged = dict(low)
+    for key, value in high.items():
+        below = merged.get(key)
+        merged[key] = _over(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return merged

@@ -1,0 +1,162 @@
+"""The whole of queues.yaml: `Settings`, and how it is loaded."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tidegate.errors import UnknownQueue
+from tidegate.settings.database_url import EMBEDDED, mask_url, parse_database
+from tidegate.settings.durations import Duration
+from tidegate.settings.layers import Layer
+from tidegate.settings.loading import find_file, load
+from tidegate.settings.model import QUEUE_NAME, Defaults, QueueOptions, QueueSettings, Retention
+from tidegate.settings.origin import Origin, origins
+from tidegate.settings.problems import Place
+from tidegate.settings.resolution import Clashes, clashes, resolve
+from tidegate.settings.words import shown
+
+__all__ = ["Settings"]
+
+
+def _name_of_queue(name: Any) -> Any:
+    if isinstance(name, str) and re.fullmatch(QUEUE_NAME, name):
+        return name
+    raise ValueError("a queue's name has 1 to 63 letters, digits, - and _, and begins with a letter")
+
+
+def _names_of_modules(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return value
+    if value is None:
+        return ()
+    raise ValueError(f"expected a list of modules such as [myshop.jobs], got {shown(value)}")
+
+
+def _name_of_module(value: Any) -> Any:
+    if isinstance(value, str) and all(part.isidentifier() for part in value.split(".")):
+        return value
+    raise ValueError(f"expected the dotted name of a module such as myshop.jobs, got {shown(value)}")
+
+
+DATABASE: Final = {"type": "string", "pattern": "^(embedded|postgres(ql)?([+][A-Za-z0-9_]+)?://.*)$"}
+MODULE: Final = {"type": "string", "pattern": "^[^\\s.]+([.][^\\s.]+)*$"}
+
+Module = Annotated[str, BeforeValidator(_name_of_module), WithJsonSchema(MODULE)]
+
+
+class Settings(BaseSettings):
+    """Everything that queues.yaml may say. `Settings.load` reads it; `Settings(...)` takes arguments and defaults only."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    database: Annotated[str, BeforeValidator(parse_database), WithJsonSchema(DATABASE), Field(repr=False)] = EMBEDDED
+    """embedded, the PostgreSQL that comes with Tidegate, or postgresql://user:password@host:port/name."""
+    jobs: Annotated[tuple[Module, ...], BeforeValidator(_names_of_modules)] = ()
+    """Modules whose functions may run as jobs; nothing else is ever imported for a job. The file's folder is on the path."""
+    defaults: Defaults = Defaults()
+    """What holds for every queue that does not say otherwise."""
+    queues: Annotated[
+        Mapping[Annotated[str, BeforeValidator(_name_of_queue)], QueueOptions],
+        BeforeValidator(lambda value: {} if value is None else value),
+    ] = Field(default_factory=dict)
+    """The queues by name. What a queue leaves out is taken from `defaults`."""
+    retention: Retention = Retention()
+    """How long finished jobs and dead letters are kept."""
+    lease: Annotated[Duration, Field(ge=1)] = 30.0
+    """A node that has not been heard of for this long is lost, and its jobs run elsewhere."""
+    poll: Annotated[Duration, Field(ge=0.01)] = 1.0
+    """How often a queue looks for jobs that no notification told of."""
+    snapshot: Annotated[Duration, Field(ge=0.1)] = 2.0
+    """How often the leader counts the fleet's jobs for metrics."""
+    drain_timeout: Duration = 30.0
+    """How long running jobs may take to end when a node stops."""
+
+    _layers: tuple[Layer, ...] = PrivateAttr(default=())
+    _path: Path | None = PrivateAttr(default=None)
+    _resolved: dict[str, QueueOptions] = PrivateAttr(default_factory=dict)
+    _queues: dict[str, QueueSettings] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path | str | None = None, *, environ: Mapping[str, str] | None = None, **arguments: Any) -> Self:
+        """Return the settings by the order arguments > TIDEGATE_* > file > defaults; an argument that is None says nothing.
+
+        Without a path it is TIDEGATE_CONFIG's file, else queues.yaml of the working directory; where there is none, there are no
+        queues. Raises ConfigurationError with everything that is wrong, each with its place.
+        """
+        environ = os.environ if environ is None else environ
+        file = find_file(path, environ)
+        settings, layers = load(cls, file, environ, arguments)
+        return settings._read_from(file, layers)  # noqa: SLF001 - its own class
+
+    def queue(self, name: str) -> QueueSettings:
+        """Return what holds for one queue, every default resolved; raise UnknownQueue where it is not declared."""
+        if name not in self._queues:
+            raise UnknownQueue(name, self.queue_names)
+        return self._queues[name]
+
+    @property
+    def queue_names(self) -> tuple[str, ...]:
+        """The declared queues, in the order of the file."""
+        return tuple(self.queues)
+
+    @property
+    def default_queue(self) -> str | None:
+        """The queue of jobs that name none: `defaults.queue`, else the first of the file; None where no queue is declared."""
+        return self.defaults.queue or next(iter(self.queues), None)
+
+    @property
+    def path(self) -> Path | None:
+        """The file that was read."""
+        return self._path
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file, else the working directory: jobs modules are found from here."""
+        return self._path.parent if self._path is not None else Path.cwd()
+
+    def origins(self) -> list[Origin]:
+        """Return every value that holds, and where it came from; passwords are masked."""
+        by_hand = Layer(self.model_dump(exclude_unset=True), {}, {(): Place("argument")})
+        return origins(self, self._resolved, self._layers or (by_hand,))
+
+    def __repr__(self) -> str:
+        """Show the file, the queues and the database without its password."""
+        return f"<Settings {self._path or 'without a file'} queues={','.join(self.queues)} database={mask_url(self.database)}>"
+
+    __str__ = __repr__
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the sources that `load` hands in, else the arguments alone: what is made by hand depends on no environment."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        sources: tuple[PydanticBaseSettingsSource, ...] = init_settings().get("sources", (init_settings,))
+        return sources
+
+    def _read_from(self, file: Path | None, layers: tuple[Layer, ...]) -> Self:
+        self._path, self._layers = file.absolute() if file is not None else None, layers
+        return self
+
+    @model_validator(mode="after")
+    def _resolve(self) -> Self:
+        if found := list(clashes(self.defaults, self.queues)):
+            raise Clashes(found)
+        for name, options in self.queues.items():
+            resolved = self._resolved[name] = resolve(self.defaults, options)
+            self._queues[name] = QueueSettings.of(
+                name, resolved, lease=self.lease, poll=self.poll, drain_timeout=self.drain_timeout
+            )
+        return self

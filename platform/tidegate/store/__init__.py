@@ -1,0 +1,1 @@
+"""All SQL, and nothing else: what the platform asks of PostgreSQL, one statement a file."""

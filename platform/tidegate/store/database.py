@@ -1,0 +1,66 @@
+"""Which database a configuration means, and having it there while it is used.
+
+`embedded` starts or joins the PostgreSQL that comes with Tidegate and migrates it; anything else is somebody's server, which only
+`tidegate up` and `tidegate db migrate` migrate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tidegate.store import migrate
+from tidegate.store.connection import connect, normal_conninfo
+from tidegate.store.embedded import EmbeddedPostgres
+
+__all__ = ["Database"]
+
+EMBEDDED = "embedded"
+
+
+class Database:
+    """A context manager: the database is reachable through `conninfo` while it is open."""
+
+    def __init__(self, database: str, *, folder: Path, on_progress: Callable[[str], None] | None = None) -> None:
+        self.embedded = database == EMBEDDED
+        self._conninfo = "" if self.embedded else normal_conninfo(database)
+        self._server = EmbeddedPostgres(folder / ".tidegate", on_progress=on_progress) if self.embedded else None
+
+    @property
+    def conninfo(self) -> str:
+        """The libpq conninfo; it holds the password, if any, so it is not for showing."""
+        return self._conninfo
+
+    def __enter__(self) -> Self:
+        """Start or join the embedded server and migrate it; do nothing for any other."""
+        if self._server is not None:
+            server = self._server.__enter__()
+            try:
+                self._conninfo = normal_conninfo(server.conninfo)
+                self.migrate()
+            except BaseException:
+                self._server.__exit__(None, None, None)
+                raise
+        return self
+
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+        """Leave the embedded server; the last one that leaves ends it."""
+        if self._server is not None:
+            self._server.__exit__(exc_type, exc, traceback)
+
+    def migrate(self) -> list[migrate.Migration]:
+        """Bring the schema up to date; return what was applied."""
+        with connect(self.conninfo) as connection:
+            return migrate.migrate(connection)
+
+    def check(self) -> None:
+        """Raise `MigrationNeeded` unless the schema is the expected one, `DatabaseUnreachable` where nobody answers."""
+        with connect(self.conninfo) as connection:
+            migrate.check(connection)
+
+    def status(self) -> migrate.SchemaStatus:
+        """Return the versions of server and schema."""
+        with connect(self.conninfo) as connection:
+            return migrate.status(connection)

@@ -1,0 +1,146 @@
+"""A queue session's own connection to PostgreSQL: acks and claims in one pipeline, two transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from tidegate.jobs import Job, State
+from tidegate.lifecycle import Ack
+from tidegate.store.connection import STATEMENT_TIMEOUT, RawJson, connect_async
+from tidegate.store.protocol import Applied, Claim, Claimed, Exchange, Places
+from tidegate.store.statements import statement
+from tidegate.store.weather import calling
+
+__all__ = ["PostgresLine", "ack_params", "places_of"]
+
+
+class PostgresLine:
+    """One connection, one verb at a time. After weather the connection is not used again: open another line."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], queue: str, *, node: str, kinds: Sequence[str]) -> None:
+        self._connection = connection
+        self._scope = {"queue": queue, "node": node, "kinds": list(kinds)}
+        connection.adapters.register_loader("json", RawJson)
+
+    @classmethod
+    async def open(cls, database: str, queue: str, *, node: str, kinds: Sequence[str]) -> PostgresLine:
+        """Connect."""
+        connection = await connect_async(database, prepare_threshold=1, row_factory=tuple_row)
+        return cls(connection, queue, node=node, kinds=kinds)
+
+    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float) -> Exchange:
+        """See `Line.exchange`. One Sync after the acks and one after the claim (protocol A1)."""
+        started = perf_counter()
+        with calling("claim" if claim and not acks else "ack"):
+            async with asyncio.timeout(STATEMENT_TIMEOUT):
+                if acks and claim:
+                    async with self._connection.pipeline() as pipeline:
+                        acked = await self._ack(acks, now)
+                        await pipeline.sync()
+                        answered = await self._claim(claim)
+                        await pipeline.sync()
+                        applied = await acked.fetchall()
+                        ack_seconds = perf_counter() - started
+                        rows = await answered.fetchall()
+                elif acks:
+                    applied, rows = await (await self._ack(acks, now)).fetchall(), None
+                    ack_seconds = perf_counter() - started
+                elif claim:
+                    applied, rows, ack_seconds = [], await (await self._claim(claim)).fetchall(), 0.0
+                else:
+                    return Exchange()
+        claimed = None if rows is None else _claimed(rows, perf_counter() - started)
+        return Exchange([Applied(row[0], row[1], State(row[2])) for row in applied], claimed, ack_seconds)
+
+    async def promote(self, n: int) -> tuple[int, Places]:
+        """See `Line.promote`."""
+        rows = await self._rows("promote", {**self._scope, "n": n})
+        return sum(row[3] for row in rows), places_of((row[0], row[1], row[2]) for row in rows)
+
+    async def held(self, age: float) -> list[tuple[int, int]]:
+        """See `Line.held`."""
+        return [(row[0], row[1]) for row in await self._rows("held", {**self._scope, "age": age})]
+
+    async def landed(self, acks: Sequence[Ack]) -> set[tuple[int, int]]:
+        """See `Line.landed`."""
+        params = {"ids": [ack.job_id for ack in acks], "leases": [ack.lease for ack in acks]}
+        return {(row[0], row[1]) for row in await self._rows("landed", params)}
+
+    async def close(self) -> None:
+        """See `Line.close`."""
+        await self._connection.close()
+
+    async def _ack(self, acks: Sequence[Ack], now: float) -> psycopg.AsyncCursor[Any]:
+        cursor = self._connection.cursor(binary=True)
+        return await cursor.execute(statement("ack"), ack_params(acks, node=self._scope["node"], now=now))
+
+    async def _claim(self, claim: Claim) -> psycopg.AsyncCursor[Any]:
+        cursor = self._connection.cursor(binary=True)
+        if claim.hints is None:
+            return await cursor.execute(statement("sweep"), {**self._scope, "n": claim.n})
+        priorities, seqs = [hint[0] for hint in claim.hints], [hint[1] for hint in claim.hints]
+        return await cursor.execute(statement("claim"), {**self._scope, "n": claim.n, "priorities": priorities, "seqs": seqs})
+
+    async def _rows(self, name: str, params: dict[str, Any]) -> list[Any]:
+        with calling(name):
+            async with asyncio.timeout(STATEMENT_TIMEOUT):
+                return await (await self._connection.execute(statement(name), params)).fetchall()
+
+
+def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:
+    """Return the parameters of ack.sql; `now` is the loop's time, on which `Ack.ended` lies."""
+    failures = [ack.failure for ack in acks]
+    return {
+        "node": node,
+        "ids": [ack.job_id for ack in acks],
+        "leases": [ack.lease for ack in acks],
+        "states": [ack.state.value for ack in acks],
+        "words": [ack.word.value for ack in acks],
+        "delays": [float(ack.delay) for ack in acks],
+        "charged": [ack.charged for ack in acks],
+        "durations": [None if ack.duration is None else float(ack.duration) for ack in acks],
+        "ages": [max(now - ack.ended, 0.0) if ack.duration is not None else 0.0 for ack in acks],
+        "error_types": [failure and _storable(failure.type) for failure in failures],
+        "error_messages": [failure and _storable(failure.message) for failure in failures],
+        "tracebacks": [failure and (_storable(failure.traceback) or None) for failure in failures],
+        "reasons": [ack.reason and ack.reason.value for ack in acks],
+        "results": [ack.result and ack.result.decode() for ack in acks],
+        "outputs": [ack.output and _storable(ack.output) for ack in acks],
+        "forensics": [None if ack.forensics is None else json.dumps(ack.forensics) for ack in acks],
+    }
+
+
+def places_of(rows: Any) -> dict[str, dict[int, int]]:
+    """Collect (queue, priority, seq) rows into places, the lowest seq of each."""
+    places: dict[str, dict[int, int]] = {}
+    for queue, priority, seq in rows:
+        queue_places = places.setdefault(queue, {})
+        queue_places[priority] = min(seq, queue_places.get(priority, seq))
+    return places
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's text knows neither NUL nor lone surrogates; a message that holds them is still worth keeping."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _claimed(rows: list[Any], seconds: float) -> Claimed:
+    """The last column is the horizon; a single row of NULLs before it means that nothing was claimed."""
+    jobs = [_job(row) for row in rows if row[0] is not None]
+    jobs.sort(key=lambda job: (job.priority, job.seq))
+    return Claimed(jobs, rows[0][-1], seconds)
+
+
+def _job(row: Any) -> Job[bytes]:
+    (job_id, queue, kind, args, attempt, max_attempts, priority, lease, seq, enqueued_at, run_at, waited, crashes, meta, _) = row
+    return Job(
+        job_id, queue, kind, args, attempt, max_attempts, priority, lease, seq, enqueued_at, run_at, waited, crashes,
+        {} if meta is None else json.loads(meta),
+    )  # fmt: skip

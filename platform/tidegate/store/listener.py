@@ -1,0 +1,65 @@
+"""The notifications of the channel `tidegate`, as data.
+
+A payload that does not read is skipped: anyone with the right to NOTIFY may send anything, and polling covers what is missed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from tidegate.store.connection import connect_async
+from tidegate.store.weather import calling
+
+__all__ = ["CHANNEL", "Notification", "Subscription", "parse", "subscribe"]
+
+CHANNEL = "tidegate"
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What a payload says of a queue: where rows became ready, or that its controls changed."""
+
+    queue: str
+    ready: dict[int, int] = field(default_factory=dict)
+    controls: bool = False
+
+
+def parse(payload: str) -> Notification | None:
+    """Return what `payload` says, None where it is not one of ours."""
+    try:
+        value = json.loads(payload)
+        ready = {int(priority): int(seq) for priority, seq in (value.get("ready") or {}).items()}
+        return Notification(str(value["queue"]), ready, value.get("controls") is True)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+class Subscription:
+    """One LISTENing connection."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def notifications(self) -> AsyncIterator[Notification]:
+        """Yield what is told from now on; raises `DatabaseUnreachable` when the connection is lost."""
+        with calling("listen"):
+            async for notify in self._connection.notifies():
+                if (notification := parse(notify.payload)) is not None:
+                    yield notification
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        await self._connection.close()
+
+
+async def subscribe(database: str) -> Subscription:
+    """Connect and LISTEN."""
+    connection = await connect_async(database)
+    with calling("listen"):
+        await connection.execute(f"LISTEN {CHANNEL}")
+    return Subscription(connection)

@@ -1,0 +1,166 @@
+"""The store on PostgreSQL: every verb but the sessions' own, through a small SQLAlchemy pool.
+
+These statements run a few times a second at most, so that the pool's convenience costs nothing; the hot ones are in line.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import CursorResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from tidegate.jobs import NewJob, State
+from tidegate.lifecycle import Ack
+from tidegate.store import partitions
+from tidegate.store.connection import connect_async, sqlalchemy_url
+from tidegate.store.line import PostgresLine, ack_params
+from tidegate.store.protocol import Controls, NodeRow, Places, QueueCounts, Suspect, Unfinished
+from tidegate.store.rows import EXACT_COUNT, enqueue_params, enqueued, estimated
+from tidegate.store.statements import statement
+from tidegate.store.weather import calling
+
+__all__ = ["PostgresStore", "make_engine"]
+
+_RESCUE_BATCH = 1_000  # rows locked at once; a node that held more is rescued in several transactions
+
+
+def make_engine(database: str, *, pool_size: int = 5, overflow: int = 5) -> AsyncEngine:
+    """Return the SQLAlchemy engine over `database`; it connects when first used, and replaces connections that died unseen."""
+    return create_async_engine(sqlalchemy_url(database), pool_size=pool_size, max_overflow=overflow, pool_pre_ping=True)
+
+
+class PostgresStore:
+    """`Store` on PostgreSQL 14 or newer; see `protocol.Store` for what each verb guarantees."""
+
+    def __init__(self, database: str, engine: AsyncEngine) -> None:
+        self._database = database
+        self.engine = engine
+
+    async def line(self, queue: str, *, node: str, kinds: Sequence[str]) -> PostgresLine:
+        """See `Store.line`."""
+        return await PostgresLine.open(self._database, queue, node=node, kinds=kinds)
+
+    async def enqueue(self, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
+        """See `Store.enqueue`."""
+        with calling("enqueue"):
+            async with self.engine.begin() as connection:
+                rows = (await connection.exec_driver_sql(statement("enqueue"), enqueue_params(jobs, tell=False))).fetchall()
+        return enqueued(rows)
+
+    async def notify(self, payloads: Sequence[str]) -> None:
+        """See `Store.notify`."""
+        await self._run("notify", {"payloads": list(payloads)})
+
+    async def register(self, node: NodeRow, *, lease: float) -> None:
+        """See `Store.register`."""
+        row = {"node": node.id, "host": node.host, "pid": node.pid, "version": node.version, "queues": list(node.queues)}
+        await self._run("register", {**row, "lease": lease})
+
+    async def heartbeat(self, node: str, *, lease: float, status: str | None) -> bool:
+        """See `Store.heartbeat`."""
+        return bool(await self._run("heartbeat", {"node": node, "lease": lease, "status": status}))
+
+    async def retire(self, node: str) -> None:
+        """See `Store.retire`."""
+        await self._run("retire", {"node": node})
+
+    async def know_kinds(self, kinds: Sequence[str]) -> None:
+        """See `Store.know_kinds`."""
+        await self._run("know_kinds", {"kinds": list(kinds)})
+
+    async def mark_lost(self) -> list[str]:
+        """See `Store.mark_lost`."""
+        return [row[0] for row in await self._run("mark_lost")]
+
+    async def lost_nodes(self) -> list[str]:
+        """See `Store.lost_nodes`."""
+        return [row[0] for row in await self._run("lost_nodes")]
+
+    async def rescue(self, node: str, decide: Callable[[Sequence[Suspect]], Sequence[Ack]]) -> list[tuple[Suspect, State]]:
+        """See `Store.rescue`."""
+        with calling("rescue"):
+            async with self.engine.begin() as connection:
+                rows = await _fetch(connection, "suspects", {"node": node, "n": _RESCUE_BATCH})
+                suspects = {
+                    row.id: Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, row.age) for row in rows
+                }
+                if not suspects:
+                    return []
+                acks = decide(list(suspects.values()))
+                applied = await _fetch(connection, "ack", ack_params(acks, node=node, now=0.0))
+        return [(suspects[row.id], State(row.state)) for row in applied]
+
+    async def bury_unknown(self, *, age: float, n: int) -> list[tuple[int, str, str]]:
+        """See `Store.bury_unknown`."""
+        return [(row.job_id, row.queue, row.kind) for row in await self._run("bury_unknown", {"age": age, "n": n})]
+
+    async def lead(self, node: str, *, ttl: float) -> bool:
+        """See `Store.lead`."""
+        return bool(await self._run("lead", {"node": node, "ttl": ttl}))
+
+    async def resign(self, node: str) -> None:
+        """See `Store.resign`."""
+        await self._run("resign", {"node": node})
+
+    async def controls(self) -> dict[str, Controls]:
+        """See `Store.controls`."""
+        return {row.queue: Controls(row.paused, row.scale) for row in await self._run("controls")}
+
+    async def pause(self, queue: str, *, paused: bool) -> None:
+        """See `Store.pause`."""
+        await self._run("pause", {"queue": queue, "paused": paused})
+
+    async def snapshot(self, queues: Sequence[str]) -> list[QueueCounts]:
+        """See `Store.snapshot`."""
+        rows = await self._run("snapshot", {"queues": list(queues), "exact": EXACT_COUNT})
+        counts = []
+        for row in rows:
+            sizes = {state: await self._size(row.queue, state, getattr(row, state)) for state in ("scheduled", "ready")}
+            counts.append(
+                QueueCounts(row.queue, **sizes, running=row.running, oldest_ready_age=row.oldest_ready_age, paused=row.paused)
+            )
+        return counts
+
+    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
+        """See `Store.unfinished`."""
+        rows = await self._run("unfinished", {"queues": list(queues), "kinds": list(kinds), "soon": 1.0})
+        todo = tuple(row.queue for row in rows if row.running or (not row.paused and (row.ready or row.due)))
+        left = tuple(row.queue for row in rows if row.scheduled or (row.paused and (row.ready or row.due)))
+        return Unfinished(todo, left)
+
+    async def make_partitions(self) -> None:
+        """See `Store.make_partitions`."""
+        connection = await connect_async(self._database)
+        with calling("make partitions"):
+            async with connection:
+                await partitions.make_missing(connection)
+
+    async def prune(self, *, completed: float, cancelled: float, dead: float) -> int:
+        """See `Store.prune`."""
+        ages = {"history_completed": completed, "history_cancelled": cancelled, "attempts": max(completed, cancelled)}
+        connection = await connect_async(self._database)
+        with calling("prune"):
+            async with connection:
+                pruned = await partitions.drop_old(connection, ages)
+                pruned += (await connection.execute(statement("prune_dead_letters"), {"age": dead, "n": 10_000})).rowcount
+                await connection.execute(statement("forget_nodes"), {"age": 86_400.0})
+        return pruned
+
+    async def _size(self, queue: str, state: str, counted: int) -> int:
+        if counted <= EXACT_COUNT:
+            return counted
+        [(plan,)] = await self._run("estimate", {"queue": queue, "state": state})
+        return estimated(plan if isinstance(plan, list) else json.loads(plan))
+
+    async def _run(self, name: str, params: dict[str, Any] | None = None) -> list[Any]:
+        with calling(name):
+            async with self.engine.begin() as connection:
+                return await _fetch(connection, name, params or {})
+
+
+async def _fetch(connection: AsyncConnection, name: str, params: dict[str, Any]) -> list[Any]:
+    result: CursorResult[Any] = await connection.exec_driver_sql(statement(name), params)
+    return list(result.fetchall()) if result.returns_rows else []

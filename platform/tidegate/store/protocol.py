@@ -1,0 +1,202 @@
+"""What the runtime asks of a store, verb by verb, each with its guarantee.
+
+Two implementations of this are meant to exist: PostgreSQL, and one in memory for deterministic simulation. The conformance tests
+in tests/store say what any of them must do. Every verb raises `DatabaseUnreachable` for weather; the caller keeps its work and
+tries again. Dates are the store's; durations travel as seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tidegate.jobs import Job, NewJob, State
+from tidegate.lifecycle import Ack
+
+__all__ = [
+    "Applied",
+    "Claim",
+    "Claimed",
+    "Controls",
+    "Exchange",
+    "Line",
+    "NodeRow",
+    "Places",
+    "QueueCounts",
+    "Store",
+    "Suspect",
+    "Unfinished",
+]
+
+Places = Mapping[str, Mapping[int, int]]
+"""Where rows were made ready: queue -> priority -> the lowest place (seq)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A demand for up to `n` jobs of the line's queue. `hints` None asks for a sweep from the very start."""
+
+    n: int
+    hints: Sequence[tuple[int, int]] | None
+    """(priority, seq) pairs, the most urgent first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim brought. `horizon` None: the node is dead or the queue paused, so that nothing was looked at."""
+
+    jobs: list[Job[bytes]]
+    horizon: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An ack that took effect, and the state that the job is in now (a wished-for cancellation changes it)."""
+
+    job_id: int
+    lease: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The answer to acks and a claim that travelled together."""
+
+    applied: list[Applied] = field(default_factory=list)
+    claimed: Claimed | None = None
+    ack_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A running job of a lost node."""
+
+    job_id: int
+    queue: str
+    kind: str
+    attempt: int
+    lease: int
+    crashes: int
+    age: float
+    """Seconds since it was claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """What a node says of itself when it registers."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What was said by hand about a queue."""
+
+    paused: bool = False
+    scale: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """A queue as the leader's snapshot has it; `ready` exact up to 10,000, estimated beyond."""
+
+    queue: str
+    scheduled: int
+    ready: int
+    running: int
+    oldest_ready_age: float | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Queues with something to do now, and queues that would leave jobs behind (scheduled for later, or paused)."""
+
+    todo: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+class Line(Protocol):
+    """A connection of one queue's session, used by nobody else, one verb at a time."""
+
+    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float) -> Exchange:
+        """Apply the acks that still hold their lease, then claim; two transactions, so that neither undoes the other."""
+
+    async def promote(self, n: int) -> tuple[int, Places]:
+        """Make up to `n` due jobs ready, in the order of their times; return how many, and where."""
+
+    async def held(self, age: float) -> list[tuple[int, int]]:
+        """Return (id, lease) of what the table says that this node holds of the queue, claimed at least `age` seconds ago."""
+
+    async def landed(self, acks: Sequence[Ack]) -> set[tuple[int, int]]:
+        """Return (id, lease) of those acks that had been applied although their answer was lost."""
+
+    async def close(self) -> None:
+        """Let the connection go."""
+
+
+class Store(Protocol):
+    """The rest: what a node, the leader and clients ask."""
+
+    async def line(self, queue: str, *, node: str, kinds: Sequence[str]) -> Line:
+        """Open a session's own connection; it claims only `kinds`."""
+
+    async def enqueue(self, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
+        """Insert all or none, in order; durable when it returns. The places are to be told (`notify`) afterwards."""
+
+    async def notify(self, payloads: Sequence[str]) -> None:
+        """Tell every listening node."""
+
+    async def register(self, node: NodeRow, *, lease: float) -> None:
+        """Begin a node's life."""
+
+    async def heartbeat(self, node: str, *, lease: float, status: str | None) -> bool:
+        """Renew a node's lease; False: this identity was declared dead and is never valid again."""
+
+    async def retire(self, node: str) -> None:
+        """End a node's life; what it still holds is rescued at the next tick."""
+
+    async def know_kinds(self, kinds: Sequence[str]) -> None:
+        """Say that a live node knows these kinds now."""
+
+    async def mark_lost(self) -> list[str]:
+        """Declare dead, durably, every node whose lease ran out; return them."""
+
+    async def lost_nodes(self) -> list[str]:
+        """Return the nodes that hold running jobs and are dead or gone."""
+
+    async def rescue(self, node: str, decide: Callable[[Sequence[Suspect]], Sequence[Ack]]) -> list[tuple[Suspect, State]]:
+        """Lock a lost node's running jobs, let `decide` say what becomes of each, apply it: all in one transaction."""
+
+    async def bury_unknown(self, *, age: float, n: int) -> list[tuple[int, str, str]]:
+        """Make ready jobs dead whose kind no live node has known for `age` seconds; return (id, queue, kind)."""
+
+    async def lead(self, node: str, *, ttl: float) -> bool:
+        """Take or keep the leadership for `ttl` seconds."""
+
+    async def resign(self, node: str) -> None:
+        """Give up the leadership, if held."""
+
+    async def controls(self) -> dict[str, Controls]:
+        """Return what was said by hand about queues."""
+
+    async def pause(self, queue: str, *, paused: bool) -> None:
+        """Pause or resume a queue on every node."""
+
+    async def snapshot(self, queues: Sequence[str]) -> list[QueueCounts]:
+        """Return the depths of these queues and of any other that has jobs, at a cost that does not grow with them."""
+
+    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
+        """Return which of these queues have ready jobs of these kinds, running ones, or ones due within a second."""
+
+    async def make_partitions(self) -> None:
+        """Make the day partitions that are missing from yesterday to a week ahead."""
+
+    async def prune(self, *, completed: float, cancelled: float, dead: float) -> int:
+        """Drop what is older than these ages (seconds); return how many partitions and rows went."""

@@ -1,0 +1,48 @@
+"""What goes into the enqueue statement and what comes out of the counting ones: shared by the store and the clients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from tidegate.jobs import NewJob, State
+from tidegate.store.line import places_of
+from tidegate.store.protocol import Places
+
+__all__ = ["EXACT_COUNT", "enqueue_params", "enqueued", "estimated", "payloads"]
+
+EXACT_COUNT: Final = 10_000  # a depth is counted up to here and estimated beyond
+
+
+def enqueue_params(jobs: Sequence[NewJob], *, tell: bool) -> dict[str, Any]:
+    """Return the parameters of enqueue.sql; `tell` notifies inside the transaction."""
+    return {
+        "queues": [job.queue for job in jobs],
+        "kinds": [job.kind for job in jobs],
+        "args": [job.args.decode() for job in jobs],
+        "priorities": [job.priority for job in jobs],
+        "delays": [float(job.delay) for job in jobs],
+        "run_ats": [job.run_at for job in jobs],
+        "max_attempts": [job.max_attempts for job in jobs],
+        "metas": [None if job.meta is None else json.dumps(dict(job.meta)) for job in jobs],
+        "tell": tell,
+    }
+
+
+def enqueued(rows: Iterable[Any]) -> tuple[list[int], Places]:
+    """Return the ids in the order of the jobs, and the places that were made ready."""
+    rows = list(rows)
+    return [row[0] for row in rows], places_of((row[1], row[2], row[3]) for row in rows if row[4] == State.READY)
+
+
+def payloads(places: Places) -> list[str]:
+    """Return the notifications that tell these places, one a queue."""
+    return [
+        json.dumps({"queue": queue, "ready": {str(priority): seq for priority, seq in at.items()}}) for queue, at in places.items()
+    ]
+
+
+def estimated(plan: Any) -> int:
+    """Return the rows that an EXPLAIN expects; at least one more than was counted exactly."""
+    return max(int(plan[0]["Plan"]["Plan Rows"]), EXACT_COUNT + 1)

@@ -1,0 +1,69 @@
+-- ack.sql: reports outcomes of one node's jobs; ignores those whose lease was lost (matched on id, lease and node: protocol L3).
+-- Finished rows move to the history, dead ones to the dead letters, the others stay, all in this one statement; a job whose
+-- cancellation was asked for is not kept. Returns what was applied.
+WITH acks AS MATERIALIZED (
+    SELECT a.*, statement_timestamp() - least(a.age, 3600) * interval '1 second' AS finished_at
+    FROM unnest(
+        %(ids)s::bigint[], %(leases)s::integer[], %(states)s::text[], %(words)s::text[], %(delays)s::float8[], %(charged)s::boolean[],
+        %(durations)s::float8[], %(ages)s::float8[], %(error_types)s::text[], %(error_messages)s::text[], %(tracebacks)s::text[],
+        %(reasons)s::text[], %(results)s::text[], %(outputs)s::text[], %(forensics)s::text[]
+    ) AS a (id, lease, state, word, delay, charged, duration, age, error_type, error_message, traceback, reason, result, output, forensics)
+), gone AS (
+    DELETE FROM tidegate.jobs AS j USING acks AS a
+    WHERE j.id = a.id AND j.lease = a.lease AND j.node = %(node)s AND (a.state IN ('completed', 'cancelled', 'dead') OR j.cancel_requested)
+    RETURNING j.id, j.queue, j.kind, j.priority, j.seq, j.attempt, j.lease, j.max_attempts, j.crashes, j.enqueued_at, j.run_at, j.args,
+        j.meta, j.unique_key, j.node, a.word, a.duration, a.finished_at, a.error_type, a.error_message, a.traceback, a.reason, a.result,
+        a.output, a.forensics, CASE WHEN a.state IN ('scheduled', 'ready') THEN 'cancelled' ELSE a.state END AS state
+), kept AS (
+    UPDATE tidegate.jobs AS j
+    SET state = a.state, node = NULL, claimed_at = NULL, permit_circuit = NULL, permit_gen = NULL,
+        attempt = j.attempt - (NOT a.charged)::integer,
+        run_at = CASE a.state WHEN 'scheduled' THEN statement_timestamp() + a.delay * interval '1 second' ELSE j.run_at END,
+        crashes = CASE WHEN a.word IN ('lease_lost', 'crashed') THEN j.crashes + 1 WHEN a.word = 'released' THEN j.crashes ELSE 0 END
+    FROM acks AS a
+    WHERE j.id = a.id AND j.lease = a.lease AND j.node = %(node)s AND a.state IN ('scheduled', 'ready') AND NOT j.cancel_requested
+    RETURNING j.id, j.queue, j.kind, j.priority, j.seq, j.attempt + (NOT a.charged)::integer AS attempt, j.lease, a.word, a.duration,
+        a.finished_at, a.error_type, a.error_message, a.traceback, a.output, a.state
+), applied AS (
+    SELECT id, queue, kind, priority, seq, attempt, lease, word, duration, finished_at, error_type, error_message, traceback, output, state
+    FROM gone
+    UNION ALL
+    SELECT id, queue, kind, priority, seq, attempt, lease, word, duration, finished_at, error_type, error_message, traceback, output, state
+    FROM kept
+), archived AS (
+    INSERT INTO tidegate.history (id, queue, kind, state, priority, attempt, lease, max_attempts, enqueued_at, run_at, started_at,
+        finished_at, duration, node, args, meta, result, error_type, error_message)
+    SELECT id, queue, kind, state, priority, attempt, lease, max_attempts, enqueued_at, run_at,
+        finished_at - duration * interval '1 second', finished_at, duration, node, args, meta, result::json, error_type, error_message
+    FROM gone WHERE state IN ('completed', 'cancelled')
+), told_attempts AS (
+    INSERT INTO tidegate.attempts (job_id, lease, attempt, outcome, node, started_at, finished_at, duration, error_type, error_message,
+        traceback, output)
+    SELECT id, lease, attempt, word, %(node)s, finished_at - duration * interval '1 second', finished_at, duration, error_type,
+        error_message, traceback, output
+    FROM applied WHERE word <> 'done' OR lease > 1 OR output IS NOT NULL
+), buried AS (
+    INSERT INTO tidegate.dead_letters (job_id, queue, kind, priority, attempt, lease, max_attempts, crashes, enqueued_at, run_at, reason,
+        node, args, meta, unique_key, error_type, error_message, attempts, forensics)
+    SELECT g.id, g.queue, g.kind, g.priority, g.attempt, g.lease, g.max_attempts,
+        CASE WHEN g.word IN ('lease_lost', 'crashed') THEN g.crashes + 1 ELSE g.crashes END,
+        g.enqueued_at, g.run_at, g.reason, g.node, g.args, g.meta, g.unique_key, g.error_type, g.error_message,
+        (
+            SELECT json_agg(told ORDER BY told.lease)
+            FROM (
+                SELECT t.attempt, t.lease, t.outcome, t.started_at, t.finished_at, t.duration, t.node, t.error_type, t.error_message,
+                    t.traceback, t.output
+                FROM tidegate.attempts AS t WHERE t.job_id = g.id
+                UNION ALL
+                SELECT g.attempt, g.lease, g.word, g.finished_at - g.duration * interval '1 second', g.finished_at, g.duration, g.node,
+                    g.error_type, g.error_message, g.traceback, g.output
+            ) AS told
+        ),
+        g.forensics::json
+    FROM gone AS g WHERE g.state = 'dead'
+), told AS MATERIALIZED (
+    SELECT pg_notify('tidegate', json_build_object('queue', queue, 'ready', json_object_agg(priority, seq))::text)
+    FROM (SELECT queue, priority, min(seq) AS seq FROM kept WHERE state = 'ready' GROUP BY queue, priority) AS places
+    GROUP BY queue
+)
+SELECT id, lease, state, queue, priority, seq, (SELECT count(*) FROM told) AS told FROM applied

@@ -1,0 +1,25 @@
+-- bury_unknown.sql: ready jobs of kinds that no live node has known for `age` seconds are dead as invalid (protocol K1).
+WITH orphans AS MATERIALIZED (
+    SELECT id FROM tidegate.jobs AS j
+    WHERE state = 'ready' AND run_at < clock_timestamp() - %(age)s * interval '1 second'
+        AND NOT EXISTS (
+            SELECT FROM tidegate.kinds AS k WHERE k.kind = j.kind AND k.seen_at > clock_timestamp() - %(age)s * interval '1 second'
+        )
+    LIMIT %(n)s FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM tidegate.jobs AS j USING orphans WHERE j.id = orphans.id RETURNING j.*
+)
+INSERT INTO tidegate.dead_letters (job_id, queue, kind, priority, attempt, lease, max_attempts, crashes, enqueued_at, run_at, reason, args,
+    meta, unique_key, error_type, error_message, attempts)
+SELECT id, queue, kind, priority, attempt, lease, max_attempts, crashes, enqueued_at, run_at, 'invalid', args, meta, unique_key,
+    'UnknownKind', format('no live node has known the kind %%s for %%s seconds', kind, %(age)s::numeric),
+    coalesce((
+        SELECT json_agg(told ORDER BY told.lease)
+        FROM (
+            SELECT t.attempt, t.lease, t.outcome, t.started_at, t.finished_at, t.duration, t.node, t.error_type, t.error_message,
+                t.traceback, t.output
+            FROM tidegate.attempts AS t WHERE t.job_id = gone.id
+        ) AS told
+    ), '[]'::json)
+FROM gone
+RETURNING job_id, queue, kind

@@ -1,0 +1,2 @@
+-- partition_drop.sql
+DROP TABLE IF EXISTS tidegate.{name}

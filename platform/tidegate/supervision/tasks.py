@@ -1,0 +1,36 @@
+"""Where every task of the platform is made.
+
+A task made here is referenced until it ends, so that it cannot be collected while it waits, and starts with an empty context, so
+that no trace or setting of whoever restarted it leaks into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar
+
+from tidegate.supervision.errors import SystemExitInChild
+
+__all__ = ["contained", "spawn"]
+
+T = TypeVar("T")
+
+_alive: set[asyncio.Task[Any]] = set()  # asyncio itself only keeps weak references
+
+
+def spawn(coro: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+    """Run `coro` as a task that lives until it ends, in an empty context; `name` appears in logs and dumps."""
+    task = asyncio.get_running_loop().create_task(coro, name=name, context=Context())
+    _alive.add(task)
+    task.add_done_callback(_alive.discard)
+    return task
+
+
+async def contained(call: Callable[..., Awaitable[T]], *args: object) -> T:
+    """Await `call(*args)`; a `sys.exit()` in it is an error like any other, where asyncio would let it end the whole loop."""
+    try:
+        return await call(*args)
+    except SystemExit as error:
+        raise SystemExitInChild(error.code) from error

@@ -1,0 +1,85 @@
+"""Words for the conformance tests: who enqueues, claims and acks on a store, and what is in its tables then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from tidegate.jobs import Failure, Job, NewJob, Reason, State, Word
+from tidegate.lifecycle import Ack
+from tidegate.store.postgres import PostgresStore
+from tidegate.store.protocol import Applied, Claim, Line, NodeRow
+
+KIND = "shop.jobs:send"
+FROM_THE_START = [(0, 0)]
+
+
+def new(queue: str = "email", kind: str = KIND, **more: Any) -> NewJob:
+    return NewJob(kind, queue, more.pop("args", b'{"kwargs":{"user_id":1}}'), **more)
+
+
+def done(job: Job[bytes], **more: Any) -> Ack:
+    return Ack(job.id, job.lease, State.COMPLETED, Word.DONE, duration=0.25, **more)
+
+
+def failed(job: Job[bytes], delay: float = 0.0) -> Ack:
+    return Ack(job.id, job.lease, State.SCHEDULED, Word.FAILED, delay=delay, failure=Failure("ValueError", "bad", "trace"), duration=0.5)
+
+
+def released(job: Job[bytes]) -> Ack:
+    return Ack(job.id, job.lease, State.READY, Word.RELEASED, charged=False)
+
+
+def dead(job: Job[bytes], reason: Reason = Reason.ATTEMPTS_EXHAUSTED) -> Ack:
+    return Ack(job.id, job.lease, State.DEAD, Word.FAILED, failure=Failure("ValueError", "bad", "trace"), reason=reason, duration=0.5)
+
+
+class Scene:
+    """A store, its nodes' lines, and a connection of the test's own to look with."""
+
+    def __init__(self, store: PostgresStore, database: str) -> None:
+        self.store = store
+        self.database = database
+        self._lines: dict[tuple[str, str], Line] = {}
+
+    async def node(self, name: str, *, lease: float = 30.0, kinds: Sequence[str] = (KIND,), queue: str = "email") -> Line:
+        await self.store.register(NodeRow(name, "host", 1, "0", (queue,)), lease=lease)
+        return await self.line(name, queue, kinds=kinds)
+
+    async def line(self, node: str = "n1", queue: str = "email", *, kinds: Sequence[str] = (KIND,)) -> Line:
+        key = (node, queue)
+        if key not in self._lines:
+            self._lines[key] = await self.store.line(queue, node=node, kinds=kinds)
+        return self._lines[key]
+
+    async def enqueue(self, *jobs: NewJob) -> list[int]:
+        ids, _ = await self.store.enqueue(jobs)
+        return ids
+
+    async def claim(
+        self, n: int = 100, hints: Sequence[tuple[int, int]] | None = None, *, node: str = "n1", queue: str = "email"
+    ) -> list[Job[bytes]]:
+        answer = await (await self.line(node, queue)).exchange([], Claim(n, hints), now=0.0)
+        assert answer.claimed is not None
+        return answer.claimed.jobs
+
+    async def ack(self, *acks: Ack, node: str = "n1", queue: str = "email") -> list[Applied]:
+        return (await (await self.line(node, queue)).exchange(acks, None, now=0.0)).applied
+
+    def rows(self, query: str, *params: Any) -> list[dict[str, Any]]:
+        with psycopg.connect(self.database, autocommit=True, row_factory=dict_row) as connection:
+            return connection.execute(query, params).fetchall()
+
+    def row(self, query: str, *params: Any) -> dict[str, Any]:
+        [row] = self.rows(query, *params)
+        return row
+
+    def execute(self, query: str, *params: Any) -> None:
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute(query, params)
+
+    async def close(self) -> None:
+        for line in self._lines.values():
+            await line.close()

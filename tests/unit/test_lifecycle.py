@@ -1,0 +1,107 @@
+"""The table of outcomes of the public interface, row by row, and what the state machine promises beyond it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+
+from tidegate.backoff import constant, exponential
+from tidegate.jobs import (
+    Cancel,
+    Cancelled,
+    Dead,
+    Done,
+    Failed,
+    Invalid,
+    Job,
+    Outcome,
+    Reason,
+    Released,
+    Retry,
+    Snooze,
+    State,
+    TimedOut,
+    Word,
+)
+from tidegate.lifecycle import TRANSITIONS, Policy, settle
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+JOB = Job(7, "email", "m:f", b"{}", 1, None, 0, 3, 11, NOW, NOW, 0.0)
+POLICY = Policy(3, exponential(base=1, factor=2, cap=100, jitter=0))
+LAST = replace(JOB, attempt=3)
+
+
+@pytest.mark.parametrize(
+    ("job", "outcome", "state", "word", "charged", "reason"),
+    [
+        (JOB, Done(1), State.COMPLETED, Word.DONE, True, None),
+        (JOB, Failed(ValueError("x")), State.SCHEDULED, Word.FAILED, True, None),
+        (JOB, Retry(), State.SCHEDULED, Word.RETRIED, True, None),
+        (LAST, Failed(ValueError("x")), State.DEAD, Word.FAILED, True, Reason.ATTEMPTS_EXHAUSTED),
+        (LAST, Retry(), State.DEAD, Word.RETRIED, True, Reason.ATTEMPTS_EXHAUSTED),
+        (JOB, TimedOut(1.0), State.SCHEDULED, Word.TIMED_OUT, True, None),
+        (LAST, TimedOut(1.0), State.DEAD, Word.TIMED_OUT, True, Reason.ATTEMPTS_EXHAUSTED),
+        (JOB, Snooze(5), State.SCHEDULED, Word.SNOOZED, False, None),
+        (LAST, Snooze(5), State.SCHEDULED, Word.SNOOZED, False, None),
+        (JOB, Cancel("enough"), State.CANCELLED, Word.CANCELLED, True, None),
+        (JOB, Cancelled(), State.CANCELLED, Word.CANCELLED, True, None),
+        (JOB, Dead("hopeless"), State.DEAD, Word.DISCARDED, True, Reason.DISCARDED),
+        (JOB, Invalid("no"), State.DEAD, Word.INVALID, True, Reason.INVALID),
+        (JOB, Released("drain"), State.READY, Word.RELEASED, False, None),
+    ],
+)
+def test_the_table_of_outcomes(job: Job[bytes], outcome: Outcome, state: State, word: Word, charged: bool, reason: Reason | None) -> None:
+    ack = settle(job, outcome, POLICY, Random(0))
+    assert (ack.job_id, ack.lease, ack.state, ack.word, ack.charged, ack.reason) == (7, 3, state, word, charged, reason)
+
+
+def test_the_row_beats_the_policy_in_the_number_of_attempts() -> None:
+    assert settle(replace(JOB, max_attempts=1), Failed("x"), POLICY, Random(0)).state is State.DEAD
+    assert settle(replace(LAST, max_attempts=9), Failed("x"), POLICY, Random(0)).state is State.SCHEDULED
+
+
+def test_a_failure_waits_as_its_backoff_says() -> None:
+    assert settle(replace(JOB, attempt=2), Failed("x"), POLICY, Random(0)).delay == 2.0
+
+
+def test_a_retry_may_say_its_own_delay() -> None:
+    assert settle(JOB, Retry(delay=42), POLICY, Random(0)).delay == 42
+
+
+def test_a_delay_is_never_negative() -> None:
+    assert settle(JOB, Retry(delay=-5), POLICY, Random(0)).delay == 0
+    assert settle(JOB, Snooze(-5), POLICY, Random(0)).delay == 0
+
+
+def test_the_nearest_class_decides_what_an_exception_means() -> None:
+    policy = replace(POLICY, on_error={Exception: constant(9), KeyError: Dead("no such user"), LookupError: Snooze(3)})
+    assert settle(JOB, Failed(KeyError("u")), policy, Random(0)).reason is Reason.DISCARDED
+    assert settle(JOB, Failed(IndexError("u")), policy, Random(0)).word is Word.SNOOZED
+    assert settle(JOB, Failed(OSError("u")), policy, Random(0)).delay == 9
+
+
+def test_a_rule_keeps_the_exception_that_it_stands_for() -> None:
+    policy = replace(POLICY, on_error={KeyError: Dead})
+    ack = settle(JOB, Failed(KeyError("u")), policy, Random(0))
+    assert ack.failure is not None
+    assert (ack.failure.type, ack.failure.message) == ("KeyError", "'u'")
+
+
+def test_a_rule_is_shared_and_never_marked() -> None:
+    rule = Dead("no such user")
+    settle(JOB, Failed(KeyError("u")), replace(POLICY, on_error={KeyError: rule}), Random(0))
+    assert rule.__cause__ is None
+
+
+def test_every_settled_state_is_a_transition_from_running() -> None:
+    outcomes = [Done(), Failed("x"), Retry(), Snooze(1), Cancel(), Cancelled(), Dead(), Invalid("x"), Released("x"), TimedOut(1)]
+    reached = {settle(job, outcome, POLICY, Random(0)).state for job in (JOB, LAST) for outcome in outcomes}
+    assert reached == {to for origin, to in TRANSITIONS if origin is State.RUNNING}
+
+
+def test_an_unknown_outcome_is_a_bug_and_says_so() -> None:
+    with pytest.raises(TypeError, match="does not know the outcome"):
+        settle(JOB, Outcome(), POLICY, Random(0))
