@@ -8,6 +8,7 @@ that it takes no turns from the node beside it and can be used from blocking cod
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import Counter
 from concurrent.futures import Future
@@ -24,6 +25,8 @@ from tidegate.demo.customers import Domain
 from tidegate.demo.post import keep
 
 __all__ = ["Postbox", "refusal"]
+
+logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells every line of every conversation at INFO
 
 _REFUSALS: Final = {
     Domain.GREYLISTING: "451 4.7.1 Greylisted, please try again later",

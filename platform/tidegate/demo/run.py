@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -83,14 +84,15 @@ async def run(
             began = clock()
             async with node:
                 with Watch(console or Console(stderr=True), seconds) as watch:
+                    look = partial(_look, node, tally, watch, began)
                     watch.say(f"the shop is open; letters go through {postbox.url}")
                     await feed(
                         tide,
                         plan(rate, seconds, rng, departures(start)),
                         stop=stop,
-                        sent=lambda batch, ids: _sent(batch, ids, tally, watch, clock() - began),
+                        sent=lambda batch, ids: _sent(batch, ids, tally, look),
                     )
-                    settled = await _settled(node, tally, watch, stop, began)
+                    settled = await _settled(node, tally, look, stop)
             told = min(tally.queues["analytics"].enqueued, LOOKED_UP)
             async with tide.engine.connect() as connection:
                 counted = await connection.run_sync(tables.inspect_departures, list(islice(departures(start), told)))
@@ -106,18 +108,25 @@ async def run(
     )
 
 
-def _sent(batch: Sequence[Planned], ids: Sequence[int], tally: Tally, watch: Watch, second: float) -> None:
+def _sent(batch: Sequence[Planned], ids: Sequence[int], tally: Tally, look: Callable[[], None]) -> None:
     for planned, job_id in zip(batch, ids, strict=True):
         tally.enqueued(planned.queue, [job_id])
-    watch.at(second, tally)
+    look()
 
 
-async def _settled(node: Node, tally: Tally, watch: Watch, stop: asyncio.Event, began: float) -> bool:
-    """Wait until every job of the run has ended, here or on another node, or the run is stopped; return False where it took too long."""
+def _look(node: Node, tally: Tally, watch: Watch, began: float) -> None:
+    """Note how large the pools are (a pool that never changes says nothing), and tell where the run stands."""
+    for name, manager in node.supervisor.managers.items():
+        tally.resized(name, manager.size().alive)
+    watch.at(asyncio.get_running_loop().time() - began, tally)
+
+
+async def _settled(node: Node, tally: Tally, look: Callable[[], None], stop: asyncio.Event) -> bool:
+    """Wait until every job of the run has ended, here or on another node, or the run is stopped; False where that took too long."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + PATIENCE
     while tally.open and not await pause(0.25, stop):
-        watch.at(clock() - began, tally)
+        look()
         left = await node.unfinished()
         if not left.todo and not left.left:
             await pause(1.0, stop)  # the events of the last acks may be on their way

@@ -77,13 +77,19 @@ class Tally:
             case JobStarted(queue=queue, waited=waited):
                 self._of(queue).waits.append(waited)
             case ConsumersChanged(queue=queue, alive=alive):
-                self._pool_changed(self._of(queue), alive)
+                self.resized(queue, alive)
             case JobEnded(word=word, job_id=job_id) if word in _CHARGED and event.state not in _FINAL:
                 self._retries[job_id] += 1
             case JobEnded(queue=queue, job_id=job_id, state=state) if state in _FINAL:
                 self._ended(self._of(queue), job_id, state)
             case _:
                 pass
+
+    def resized(self, queue: str, alive: int) -> None:
+        """Note that a pool has `alive` consumers now; only changes are kept."""
+        pool = self._of(queue).pool
+        if not pool or pool[-1][1] != alive:
+            pool.append((self._clock(), alive))
 
     def _ended(self, tally: QueueTally, job_id: int, state: State) -> None:
         retries = self._retries.pop(job_id, 0)
@@ -103,10 +109,6 @@ class Tally:
                 tally.cancelled += 1
             case _:
                 tally.dead += 1
-
-    def _pool_changed(self, tally: QueueTally, alive: int) -> None:
-        if not tally.pool or tally.pool[-1][1] != alive:
-            tally.pool.append((self._clock(), alive))
 
     def _of(self, queue: str) -> QueueTally:
         return self.queues.setdefault(queue, QueueTally())

@@ -16,7 +16,7 @@ _CONTEXT_BY_NAME: Final = re.compile(r"(\w+\.)*(Optional\[)?(\w+\.)*JobContext\]
 
 
 class Unresolved(NamedTuple):
-    """An annotation whose names were not found."""
+    """An annotation that cannot be evaluated."""
 
     text: str
     error: str

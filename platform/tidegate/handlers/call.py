@@ -12,7 +12,7 @@ from tidegate.errors import UsageError
 from tidegate.handlers.codec import ANY, Mismatch
 from tidegate.handlers.handler import Handler, handler_of
 from tidegate.handlers.signature import Signature
-from tidegate.handlers.spec import PRIORITIES, JobSpec, is_int, is_name, is_number
+from tidegate.handlers.spec import ATTEMPTS, PRIORITIES, JobSpec, is_int, is_name, is_number
 from tidegate.jobs import NewJob
 
 __all__ = ["Call", "CallOptions"]
@@ -47,8 +47,8 @@ class CallOptions:
             raise UsageError(f"priority is a whole number from -100 (first) to 100 (last), got {self.priority!r}")
         if self.queue is not None and not is_name(self.queue):
             raise UsageError(f"queue is the name of a queue, got {self.queue!r}")
-        if self.max_attempts is not None and not (is_int(self.max_attempts) and self.max_attempts >= 1):
-            raise UsageError(f"max_attempts is a whole number of at least 1, got {self.max_attempts!r}")
+        if self.max_attempts is not None and not (is_int(self.max_attempts) and self.max_attempts in ATTEMPTS):
+            raise UsageError(f"max_attempts is a whole number from 1 to 32767, got {self.max_attempts!r}")
         if self.meta is not None:
             _check_meta(self.meta)
 

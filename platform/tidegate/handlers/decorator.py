@@ -80,7 +80,12 @@ if TYPE_CHECKING:
         def __call__(self, function: Callable[P, R], /) -> JobFunction[P, R]: ...
 
     class _BatchDecorator(Protocol):
+        @overload
         def __call__(self, function: Callable[[list[Job[X]]], R], /) -> JobFunction[..., R]: ...
+        @overload
+        def __call__(self, function: Callable[[list[Job[X]], JobContext], R], /) -> JobFunction[..., R]: ...
+        @overload
+        def __call__(self, function: Callable[[JobContext, list[Job[X]]], R], /) -> JobFunction[..., R]: ...
 
 
 @overload
@@ -113,8 +118,9 @@ def job(
         )
 
     def decorate(function: Callable[..., Any]) -> JobFunction[..., Any]:
+        plain = checked_function(function)
         spec = JobSpec(
-            kind=kind_of(checked_function(function)) if kind is None else kind,
+            kind=kind_of(plain) if kind is None else kind,
             queue=queue,
             aliases=names("aliases", aliases),
             max_attempts=max_attempts,
@@ -124,7 +130,7 @@ def job(
             batch=batch,
             on_error=dict(on_error or {}),
         )
-        return JobFunction(checked_function(function), spec)
+        return JobFunction(plain, spec)
 
     if callable(queue):
         function, queue = queue, None

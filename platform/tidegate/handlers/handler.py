@@ -54,12 +54,12 @@ def handler_of(function: Callable[..., Any]) -> Handler:
     try:
         sign = signature_of if spec.batch is None else batch_signature
         signature = sign(plain, spec.kind)
+        context, place = context_of(plain)
     except Unstorable as error:
         raise ConfigurationError(
             f"{spec.kind} ({place_of(plain)}): {error}",
             hint="arguments are data: numbers, text, dates, UUIDs, enums, containers, dataclasses, TypedDicts, pydantic models",
         ) from error
-    context, place = context_of(plain)
     return Handler(
         kind=spec.kind,
         function=plain,

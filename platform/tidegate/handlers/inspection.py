@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final, NoReturn, ParamSpecArgs, ParamSpecKwargs, Union, Unpack, get_args, get_origin, is_typeddict
 
 from tidegate.handlers.annotations import Unresolved, is_context, parameters_of, result_of
@@ -16,58 +16,64 @@ __all__ = ["batch_signature", "context_of", "signature_of"]
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BATCHES: Final = (
-    "a batch handler takes one parameter, list[Job[X]], where X is a dataclass, TypedDict or pydantic model (or list[Job])"
+    "beside its JobContext a batch handler takes one parameter: list[Job[X]], where X is a dataclass, TypedDict or pydantic model, "
+    "or list[Job]"
 )
 
 
 def signature_of(function: Callable[..., Any], kind: str) -> Signature:
     """Return the signature of a function's calls; Unstorable where a parameter that every call needs cannot be stored."""
     parameters: list[Parameter] = []
-    rest = others = context = None
-    for each in parameters_of(function):
-        if is_context(each.annotation):
-            if context is not None:
-                raise Unstorable(f"{each.name!r} is a second JobContext, and there is one")
-            context = each.name
-        elif each.kind is inspect.Parameter.VAR_POSITIONAL:
-            rest = _argument(each, required=False)
+    rest = others = None
+    names = inspect.unwrap(function).__globals__
+    for each in _arguments(function):
+        if each.kind is inspect.Parameter.VAR_POSITIONAL:
+            rest = _argument(each, names, required=False)
         elif each.kind is inspect.Parameter.VAR_KEYWORD:
             if get_origin(each.annotation) is Unpack and is_typeddict(get_args(each.annotation)[0]):
                 parameters += _fields_of(get_args(each.annotation)[0])
             else:
-                others = _argument(each, required=False)
+                others = _argument(each, names, required=False)
         else:
             required = each.default is inspect.Parameter.empty
             by_position = each.kind in _POSITIONAL
             by_name = each.kind is not inspect.Parameter.POSITIONAL_ONLY
-            parameters.append(Parameter(each.name, _argument(each, required=required), required, by_position, by_name))
-    return Signature(kind, parameters, rest=rest, others=others, context=context, result=_stored(result_of(function)))
+            parameters.append(Parameter(each.name, _argument(each, names, required=required), required, by_position, by_name))
+    return Signature(
+        kind, parameters, rest=rest, others=others, context=context_of(function)[0], result=_stored(result_of(function))
+    )
 
 
 def batch_signature(function: Callable[..., Any], kind: str) -> Signature:
     """Return the signature of one item of a batch handler: the fields of X are its arguments."""
-    parameters = parameters_of(function)
-    if len(parameters) != 1 or parameters[0].kind not in _POSITIONAL:
+    arguments = _arguments(function)
+    if len(arguments) != 1 or arguments[0].kind not in _POSITIONAL:
         raise Unstorable(_BATCHES)
-    item = _item(parameters[0])
+    item = _item(arguments[0])
     if item is Any:
         return Signature(kind, (), others=ANY, gather=dict)
     codec = codec_for(item)
     if not isinstance(codec, Record):
-        raise Unstorable(f"{parameters[0].name!r} holds jobs of {codec.label}: {_BATCHES}")
+        raise Unstorable(f"{arguments[0].name!r} holds jobs of {codec.label}: {_BATCHES}")
     return Signature(kind, _fields(codec), gather=codec.build)
 
 
 def context_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
     """Return the name of the parameter that takes the JobContext, and its place where it can be filled by position."""
-    places = [each for each in parameters_of(function) if each.kind in _POSITIONAL]
-    for each in parameters_of(function):
-        if is_context(each.annotation):
-            return each.name, places.index(each) if each in places else None
-    return None, None
+    parameters = parameters_of(function)
+    contexts = [each for each in parameters if is_context(each.annotation)]
+    if not contexts:
+        return None, None
+    if len(contexts) > 1:
+        raise Unstorable(f"{contexts[1].name!r} is a second JobContext, and there is one")
+    return contexts[0].name, parameters.index(contexts[0]) if contexts[0].kind in _POSITIONAL else None
 
 
-def _argument(parameter: inspect.Parameter, *, required: bool) -> Codec:
+def _arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    return [each for each in parameters_of(function) if not is_context(each.annotation)]
+
+
+def _argument(parameter: inspect.Parameter, names: Mapping[str, Any], *, required: bool) -> Codec:
     """Return the codec of a parameter; one that need not be filled, and cannot be stored, refuses whatever fills it."""
     annotation = parameter.annotation
     if isinstance(annotation, ParamSpecArgs | ParamSpecKwargs):
@@ -75,7 +81,7 @@ def _argument(parameter: inspect.Parameter, *, required: bool) -> Codec:
     try:
         if isinstance(annotation, Unresolved):
             raise Unstorable(f"its annotation {annotation.text!r} cannot be evaluated ({annotation.error})")
-        return codec_for(annotation)
+        return codec_for(annotation, names)
     except Unstorable as error:
         if required:
             raise Unstorable(f"parameter {parameter.name!r} cannot be stored: {error}") from error

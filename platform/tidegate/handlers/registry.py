@@ -13,9 +13,9 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
-from tidegate.errors import ConfigurationError, UnknownKind, UnknownQueue
+from tidegate.errors import ConfigurationError, TidegateError, UnknownKind, UnknownQueue
 from tidegate.handlers.decorator import JobFunction
 from tidegate.handlers.handler import Handler, handler_of
 from tidegate.handlers.spec import kind_of, place_of
@@ -31,30 +31,35 @@ class Handlers:
             sys.path.insert(0, str(path.resolve()))
         self.modules = tuple(modules)
         found = [_imported(name, path) for name in self.modules]
-        self._functions: dict[str, Any] = {}
-        """Every kind and alias, with the @job or the plain function behind it."""
-        for function in _jobs_in(found):
-            for name in (function.kind, *function.spec.aliases):
-                self._add(name, function)
-        for function in _plain_functions_in(found):
-            self._add(kind_of(function), function)
+        self._handlers: dict[str, Handler] = {}
+        """Every kind and alias, with the handler behind it."""
+        self._unfit: dict[str, str] = {}
+        """Plain functions that cannot be jobs, and why."""
         self._jobs = tuple(_jobs_in(found))
-        for each in self._jobs:
-            handler_of(each)  # a signature that cannot hold is an error of the configuration, not of the first job
+        for function in self._jobs:
+            for name in (function.kind, *function.spec.aliases):
+                self._add(name, handler_of(function))
+        for plain in _plain_functions_in(found):
+            try:
+                handler = handler_of(plain)
+            except ConfigurationError as error:
+                self._unfit[kind_of(plain)] = str(error)
+            else:
+                self._add(handler.kind, handler)
 
     def __repr__(self) -> str:
-        return f"<Handlers {len(self._functions)} kinds of {', '.join(self.modules) or 'no modules'}>"
+        return f"<Handlers {len(self._handlers)} kinds of {', '.join(self.modules) or 'no modules'}>"
 
     def kinds(self) -> tuple[str, ...]:
         """Return every kind that this node may claim: of each @job its kind and aliases, of each public function its name."""
-        return tuple(self._functions)
+        return tuple(self._handlers)
 
     def resolve(self, kind: str) -> Handler:
         """Return the handler of a kind, an alias, or `module:function` of an allowed module; nothing is imported for it."""
-        function = self._functions.get(kind)
-        if function is None:
+        handler = self._handlers.get(kind)
+        if handler is None:
             raise UnknownKind(kind, self.kinds(), hint=self._hint(kind))
-        return handler_of(function)
+        return handler
 
     def check_queues(self, declared: Sequence[str]) -> None:
         """Refuse a @job that names a queue which queues.yaml does not declare."""
@@ -62,12 +67,11 @@ class Handlers:
             if each.spec.queue is not None and each.spec.queue not in declared:
                 raise UnknownQueue(each.spec.queue, declared, where=f"{place_of(each)}: @job of {each.kind}")
 
-    def _add(self, name: str, function: Any) -> None:
-        other = self._functions.setdefault(name, function)
-        if other is not function:
+    def _add(self, name: str, handler: Handler) -> None:
+        other = self._handlers.setdefault(name, handler)
+        if other is not handler:
             raise ConfigurationError(
-                f"two functions claim the job kind {name!r}: {kind_of(other)} ({place_of(other)}) and "
-                f"{kind_of(function)} ({place_of(function)})",
+                f"two functions claim the job kind {name!r}: {_shown(other)} and {_shown(handler)}",
                 hint="give one of them another name with @job(kind=...)",
             )
 
@@ -78,9 +82,15 @@ class Handlers:
         module, colon, name = kind.partition(":")
         if colon and module not in self.modules:
             return f"{module} is not among the modules that `jobs:` in queues.yaml allows: {', '.join(self.modules) or 'none'}"
+        if kind in self._unfit:
+            return f"it cannot be a job: {self._unfit[kind]}"
         if colon:
             return f"{module} defines no public function {name!r} at its top level that could run as a job"
         return None
+
+
+def _shown(handler: Handler) -> str:
+    return f"{kind_of(handler.function)} ({place_of(handler.function)})"
 
 
 def _imported(name: str, path: Path | None) -> ModuleType:
@@ -90,7 +100,8 @@ def _imported(name: str, path: Path | None) -> ModuleType:
         if isinstance(error, ModuleNotFoundError) and error.name is not None and f"{name}.".startswith(f"{error.name}."):
             where = f"{path.resolve()} or on the Python path" if path is not None else "on the Python path"
             raise ConfigurationError(f"there is no jobs module {name!r}", hint=f"it was looked for in {where}") from None
-        raise ConfigurationError(f"the jobs module {name!r} cannot be imported:\n{_story(error)}") from error
+        hint = error.hint if isinstance(error, TidegateError) else None
+        raise ConfigurationError(f"the jobs module {name!r} cannot be imported:\n{_story(error)}", hint=hint) from error
 
 
 def _story(error: BaseException) -> str:
@@ -98,10 +109,12 @@ def _story(error: BaseException) -> str:
     story = traceback.TracebackException.from_exception(error)
     part: traceback.TracebackException | None = story
     while part is not None:
-        kept = [each for each in part.stack if each.filename != __file__ and "importlib" not in Path(each.filename).parts]
-        part.stack = traceback.StackSummary.from_list([each for each in kept if not each.filename.startswith("<frozen importlib")])
+        part.stack = traceback.StackSummary.from_list([each for each in part.stack if not each.filename.startswith(_MACHINERY)])
         part = part.__cause__ or part.__context__
     return "".join(story.format()).rstrip()
+
+
+_MACHINERY: Final = ("<frozen importlib", importlib.__file__, str(Path(__file__).parent))
 
 
 def _jobs_in(modules: Sequence[ModuleType]) -> Iterator[JobFunction[..., Any]]:

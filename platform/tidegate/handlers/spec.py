@@ -14,9 +14,21 @@ from tidegate.errors import ConfigurationError
 from tidegate.jobs import Cancel, Dead, Done, Outcome, Retry, Snooze
 from tidegate.lifecycle import ErrorRule
 
-__all__ = ["PRIORITIES", "JobSpec", "checked_function", "is_int", "is_name", "is_number", "kind_of", "names", "place_of"]
+__all__ = [
+    "ATTEMPTS",
+    "PRIORITIES",
+    "JobSpec",
+    "checked_function",
+    "is_int",
+    "is_name",
+    "is_number",
+    "kind_of",
+    "names",
+    "place_of",
+]
 
 PRIORITIES: Final = range(-100, 101)
+ATTEMPTS: Final = range(1, 32_768)  # a smallint of the table
 _KIND: Final = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")  # a label of metrics and one word of a command line
 _RULES: Final = (Done, Retry, Snooze, Cancel, Dead)
 
@@ -111,8 +123,8 @@ def _check(spec: JobSpec) -> None:
         raise refuse(f"queue is the name of a queue, got {spec.queue!r}")
     if spec.timeout is not None and not (is_number(spec.timeout) and 0 < spec.timeout < math.inf):
         raise refuse(f"timeout is a number of seconds above 0, got {spec.timeout!r}")
-    if spec.max_attempts is not None and not (is_int(spec.max_attempts) and spec.max_attempts >= 1):
-        raise refuse(f"max_attempts is a whole number of at least 1, got {spec.max_attempts!r}")
+    if spec.max_attempts is not None and not (is_int(spec.max_attempts) and spec.max_attempts in ATTEMPTS):
+        raise refuse(f"max_attempts is a whole number from 1 to 32767, got {spec.max_attempts!r}")
     if not (is_int(spec.priority) and spec.priority in PRIORITIES):
         raise refuse(f"priority is a whole number from -100 (first) to 100 (last), got {spec.priority!r}")
     if spec.batch is not None and not (is_int(spec.batch) and spec.batch >= 1):

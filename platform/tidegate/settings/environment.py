@@ -38,7 +38,7 @@ def read_environment(model: Any, environ: Mapping[str, str], queues: Sequence[st
         match known.get(name.upper(), []):
             case []:
                 problems.append(Problem(_place(name), (), _unknown(name.upper(), known, queues)))
-            case [(path, annotation)] if value or _holds_keys(annotation):
+            case [(path, annotation)] if value:
                 problems += _put(layer, name, path, annotation, value, known)
             case [_]:
                 pass

@@ -1,8 +1,8 @@
 """The JSON Schema of queues.yaml, for editors: made from the model, shipped as `queues.schema.json`, held current by a test.
 
 `python -m tidegate.settings.schema [FILE]` writes it. The schema judges the text as it stands: what comes of `${NAME}`, and what
-two keys say to each other, only `tidegate config check` knows. It is draft 7, since that is what YAML editors follow: a `$ref` stands
-alone, inside `allOf` where something is said beside it.
+two keys say to each other, only `tidegate config check` knows. It is draft 7, which YAML editors follow: a `$ref` stands alone, or
+inside `allOf` where something is said beside it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 `Producer`, `Consumer`, `ProducerConsumer` and `TaskConsumer` are asyncio shells around pure cores: the dispatchers, the `Buffer` and
 `split_batches`, which decide and return what is to be done.
+
+The type checker refuses to wire a Producer[str] to a Consumer[int] by object; the events of a stage that is named by a string have no
+type that it could know.
 """
 
 from tidegate.stages.broadcast_dispatcher import BroadcastDispatcher
@@ -10,10 +13,56 @@ from tidegate.stages.consumer import Consumer
 from tidegate.stages.demand import split_batches
 from tidegate.stages.demand_dispatcher import DemandDispatcher
 from tidegate.stages.dispatch import Dispatch, Dispatcher, Rejected
-from tidegate.stages.errors import BadOption, BadReturn, NotAProducer, StageGone
+from tidegate.stages.errors import BadOption, BadReturn, NotAProducer, StageGone, Unanswered
+from tidegate.stages.names import names
 from tidegate.stages.partition_dispatcher import PartitionDispatcher, UnknownPartition
 from tidegate.stages.producer import Producer
+from tidegate.stages.producer_consumer import ProducerConsumer
+from tidegate.stages.sources import from_iterable, stream
 from tidegate.stages.stage import Stage
-from tidegate.stages.subscription import Cancel, Demand, Keep, Source, StageRef, SubRef, Subscription, Why
+from tidegate.stages.subscription import DRAINED, Cancel, Demand, Keep, Source, StageRef, SubRef, Subscription, Why
+from tidegate.stages.task_consumer import TaskConsumer
 from tidegate.supervision.child import IGNORE
 from tidegate.supervision.exits import Crash, Exit, Killed, NoProc, Normal, Reason, Shutdown
+
+__all__ = [
+    "DRAINED",
+    "IGNORE",
+    "BadOption",
+    "BadReturn",
+    "BroadcastDispatcher",
+    "Buffer",
+    "Cancel",
+    "Consumer",
+    "Crash",
+    "Demand",
+    "DemandDispatcher",
+    "Dispatch",
+    "Dispatcher",
+    "Exit",
+    "Keep",
+    "Killed",
+    "NoProc",
+    "Normal",
+    "NotAProducer",
+    "PartitionDispatcher",
+    "Producer",
+    "ProducerConsumer",
+    "Reason",
+    "Rejected",
+    "Shutdown",
+    "Source",
+    "Stage",
+    "StageGone",
+    "StageRef",
+    "SubRef",
+    "Subscription",
+    "TaskConsumer",
+    "Unanswered",
+    "UnknownPartition",
+    "Why",
+    "from_iterable",
+    "names",
+    "split_batches",
+    "stream",
+]

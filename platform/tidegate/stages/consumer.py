@@ -11,6 +11,7 @@ import asyncio
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
@@ -22,7 +23,7 @@ from tidegate.stages.mailbox import Receive
 from tidegate.stages.names import names
 from tidegate.stages.life import NORMAL
 from tidegate.stages.stage import Stage
-from tidegate.stages.subscription import Cancel, StageRef, SubRef, Subscription, Why
+from tidegate.stages.subscription import DRAINED, Cancel, StageRef, SubRef, Subscription, Why
 from tidegate.supervision.exits import Crash, NoProc, Reason, expected
 
 __all__ = ["Consumer"]
@@ -50,7 +51,7 @@ class Consumer(Stage, Generic[In]):
 
     def __init__(self, *subscribe_to: Subscription[In] | StageRef[In], name: str | None = None) -> None:
         super().__init__(name=name)
-        self._subscribe_to = tuple(each if isinstance(each, Subscription) else Subscription(each) for each in subscribe_to)
+        self._subscribe_to = self._subscriptions(subscribe_to)
         self._inflows: dict[SubRef, _Inflow] = {}
         self._retries: dict[SubRef, asyncio.TimerHandle] = {}
         self._sub: SubRef | None = None  # whose events are being handled
@@ -125,6 +126,10 @@ class Consumer(Stage, Generic[In]):
 
     # Subscriptions
 
+    @staticmethod
+    def _subscriptions(refs: Sequence[Subscription[In] | StageRef[In]]) -> tuple[Subscription[In], ...]:
+        return tuple(ref if isinstance(ref, Subscription) else Subscription(ref) for ref in refs)
+
     async def _begin(self) -> None:
         for sub in self._subscribe_to:
             await self._subscribe(sub)
@@ -137,7 +142,7 @@ class Consumer(Stage, Generic[In]):
             answer.set_result(ref)
 
     async def _subscribe(self, options: Subscription[In]) -> SubRef:
-        producer = names.find(options.to) if isinstance(options.to, str) else options.to
+        producer: Any = names.whereis(options.to) if isinstance(options.to, str) else options.to
         if producer is not None and not getattr(producer, "produces", False):
             raise NotAProducer(producer)
         if producer is None or not producer.alive:
@@ -182,7 +187,7 @@ class Consumer(Stage, Generic[In]):
         if options.cancel is Cancel.PERMANENT or (options.cancel is Cancel.TRANSIENT and not expected(reason)):
             logger.info("%r ends with %r, as %r did", self, reason, sub.producer)
             self._request_stop(reason)
-        elif options.resubscribe is not None:
+        elif options.resubscribe is not None and reason != DRAINED:
             self._subscribe_later(sub, options.resubscribe)
 
     # Events
@@ -202,7 +207,7 @@ class Consumer(Stage, Generic[In]):
             await self._consume(sub, events, inflow)
 
     async def _consume(self, sub: SubRef, events: list[In], inflow: _Inflow | None) -> None:
-        batches = [(len(events), 0)] if inflow is None or inflow.manual else self._split(inflow, len(events))
+        batches = self._split(inflow, len(events)) if inflow is not None else [(len(events), 0)]
         handle: Callable[[Sequence[In], SubRef], Awaitable[object]] = self.handle_events
         self._sub, self._rest = sub, events
         for size, more in batches:
@@ -220,6 +225,9 @@ class Consumer(Stage, Generic[In]):
         sub.producer._post(sub.producer._on_ask, sub, n)  # noqa: SLF001 - as above
 
     def _split(self, inflow: _Inflow, arrived: int) -> list[tuple[int, int]]:
+        if inflow.manual:
+            inflow.demand = max(inflow.demand - arrived, 0)
+            return [(arrived, 0)]
         batches, inflow.demand, excess = split_batches(arrived, inflow.demand, max_demand=inflow.high, min_demand=inflow.low)
         if excess:
             logger.error("%r received %d events in excess from %r", self, excess, inflow.sub.producer)
@@ -230,6 +238,15 @@ class Consumer(Stage, Generic[In]):
             logger.error("%r: a consumer cannot emit; the events that handle_events returned are ignored: %r", self, events)
 
     # The end
+
+    async def _emptied(self) -> None:
+        """Return when it is through with all that was sent to it before."""
+        with suppress(StageGone):
+            await self._request(self._on_ping, None, None)
+
+    async def _on_ping(self, answer: asyncio.Future[None], _: None) -> None:
+        if not answer.done():
+            answer.set_result(None)
 
     def _withdraw(self) -> None:
         super()._withdraw()
@@ -245,10 +262,13 @@ class Consumer(Stage, Generic[In]):
         if rest and self._sub is not None:
             self._sub.undelivered(rest, Why.CONSUMER_GONE)
 
-    def _close(self, reason: Reason) -> None:
+    def _give_back_unhandled(self, why: Why) -> None:
         running, self._unhandled = self._unhandled, []
         if running and self._sub is not None:
-            self._sub.undelivered(running, Why.INTERRUPTED)
+            self._sub.undelivered(running, why)
+
+    def _close(self, reason: Reason) -> None:
+        self._give_back_unhandled(Why.INTERRUPTED)
         self._give_back_rest()
         for timer in self._retries.values():
             timer.cancel()

@@ -19,7 +19,7 @@ from tidegate.stages.mailbox import Mailbox, Receive
 from tidegate.stages.names import names
 from tidegate.stages.subscription import SubRef
 from tidegate.supervision.child import IGNORE, Ignore
-from tidegate.supervision.errors import NotReady, SystemExitInChild
+from tidegate.supervision.errors import AlreadyStarted, NotReady, SystemExitInChild
 from tidegate.supervision.exits import Crash, Exit, Killed, Normal, Reason, expected
 from tidegate.supervision.tasks import spawn
 
@@ -59,7 +59,7 @@ class Life(ABC):
         Where `init` said IGNORE that is what comes back, as a supervisor expects it.
         """
         if self._task is not None or self._closed:
-            raise NotReady(f"{self!r} was started before", hint="make a new one: a stage runs once")
+            raise AlreadyStarted(repr(self), self)  # a stage runs once: make a new one
         ready: Ready = asyncio.get_running_loop().create_future()
         self._task = spawn(self._run(ready), name=f"stage {self.name or type(self).__name__}")
         self._task.add_done_callback(lambda task: self._task_done(task, ready))
@@ -95,7 +95,10 @@ class Life(ABC):
         return self._ended or Killed()
 
     def kill(self) -> None:
-        """End it now: what it holds goes back, its subscribers are told, its task is cancelled and no longer listened to."""
+        """End it now: what it holds goes back, its subscribers are told, its task is cancelled and no longer listened to.
+
+        `join` returns when the task has ended, too; one that never does is a zombie.
+        """
         if self._ended is not None:
             return
         self._close(Killed())
@@ -138,7 +141,8 @@ class Life(ABC):
         reason: Reason = Killed()
         begun = False
         try:
-            names.enter(self)
+            if self.name is not None:
+                names.register(self.name, self)
             begun = await self._init(ready)
             if begun:
                 await self._begin()
@@ -193,7 +197,7 @@ class Life(ABC):
     async def _terminate(self, reason: Reason) -> Reason:
         try:
             await self.terminate(reason)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its last words must not hide why it ended
+        except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001 - its last words must not hide why it ended
             failure = self._reason_of(error)
             self._report(failure)
             return failure if expected(reason) else reason
@@ -259,7 +263,8 @@ class Life(ABC):
         if self._ended is not None:
             return
         self._ended = reason
-        names.leave(self)
+        if self.name is not None:
+            names.unregister(self.name, self)
         watchers, self._watchers = self._watchers, {}
         for tell in watchers.values():
             tell(reason)

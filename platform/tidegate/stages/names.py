@@ -1,29 +1,12 @@
-"""Names of stages in this process: whoever subscribes to a name gets the stage that lives under it now."""
+"""The names of stages in this process: whoever subscribes to a name gets the stage that lives under it at that moment."""
 
 from __future__ import annotations
-from typing import Any
-from tidegate.supervision.errors import AlreadyRegistered
 
+from typing import Final
 
-class Names:
-    def __init__(self) -> None:
-        self._d: dict[str, Any] = {}
+from tidegate.supervision.registry import Registry
 
-    def enter(self, stage: Any) -> None:
-        if stage.name is None:
-            return
-        old = self._d.get(stage.name)
-        if old is not None and old.alive:
-            raise AlreadyRegistered(stage.name, old)
-        self._d[stage.name] = stage
+__all__ = ["names"]
 
-    def leave(self, stage: Any) -> None:
-        if self._d.get(stage.name) is stage:
-            del self._d[stage.name]
-
-    def find(self, name: str) -> Any:
-        s = self._d.get(name)
-        return s if s is not None and s.alive else None
-
-
-names = Names()
+names: Final[Registry[str, None]] = Registry()
+"""A stage has its name from before its `init` until its end is announced; a second one under the same name does not start (G7)."""

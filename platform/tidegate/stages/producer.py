@@ -1,7 +1,7 @@
-"""The giving end: demand comes in, events go out, and what nobody asked for yet waits in the buffer (G30 to G43).
+"""The giving end: demand comes in, events go out (G15, G18, G30 to G34, G60 to G62).
 
-Whatever cannot be delivered is handed to `on_undelivered`, exactly once, with the reason why. The callback may be called by another
-stage's end, after the end of the producer even: it must need nothing but what it closes over.
+Demand is served from the buffer first; what is missing is asked of `handle_demand`, once: a producer that delivers less remembers the
+rest, nobody asks again. `drain` ends a pipeline from its source: what is here still gets delivered, and nothing more is made.
 """
 
 from __future__ import annotations
@@ -10,20 +10,16 @@ import asyncio
 import logging
 import sys
 from abc import abstractmethod
-from collections import deque
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
-from tidegate.stages.buffer import Buffer
-from tidegate.stages.demand_dispatcher import DemandDispatcher
-from tidegate.stages.dispatch import NOTHING, Dispatch, Dispatcher, Rejected
-from tidegate.stages.errors import BadReturn
-from tidegate.stages.mailbox import Receive
-from tidegate.stages.stage import Stage
-from tidegate.stages.subscription import Demand, Keep, SubRef, Why
-from tidegate.supervision.exits import Crash, Reason, Shutdown
-from tidegate.supervision.tasks import spawn
+from tidegate.stages.dispatch import NOTHING, Dispatcher, Rejected
+from tidegate.stages.errors import BadReturn, StageGone
+from tidegate.stages.outlet import Outlet
+from tidegate.stages.subscription import DRAINED, Demand, Keep, SubRef, Why
+from tidegate.supervision.exits import Crash, Reason
 
 __all__ = ["Producer"]
 
@@ -31,8 +27,10 @@ Out = TypeVar("Out")
 
 logger = logging.getLogger("tidegate.stages")
 
+DRAINING: Final = object()  # the info behind the last event
 
-class Producer(Stage, Generic[Out]):
+
+class Producer(Outlet[Out]):
     """Override `handle_demand`. `buffer_size` None means no limit; `demand` ACCUMULATE waits for `set_demand(FORWARD)`."""
 
     kind: ClassVar[str] = "producer"
@@ -47,17 +45,11 @@ class Producer(Stage, Generic[Out]):
         demand: Demand = Demand.FORWARD,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
-        self._dispatcher: Dispatcher[Out] = DemandDispatcher() if dispatcher is None else dispatcher
-        self._buffer: Buffer[Out] = Buffer(buffer_size, keep=buffer_keep)
-        self._outflows: dict[SubRef, None] = {}
-        self._accumulating = Demand(demand) is Demand.ACCUMULATE
-        self._held: deque[int | list[Out]] = deque()  # demand and events, in the order of their arrival, while accumulating
-        self._settled = 0  # demand that was told upstream and taken back, or served, without `handle_demand` being told
+        super().__init__(dispatcher=dispatcher, buffer_size=buffer_size, buffer_keep=buffer_keep, demand=demand, name=name)
         self._takes_back = type(self).handle_retract is not Producer.handle_retract
-        self._returning: dict[asyncio.Task[None], None] = {}
-
-    # What a subclass overrides
+        self._draining = False
+        self._drain_waiters: list[asyncio.Future[None]] = []
+        self._let_go_of: list[SubRef] = []
 
     @abstractmethod
     async def handle_demand(self, demand: int) -> Sequence[Out]:
@@ -66,32 +58,8 @@ class Producer(Stage, Generic[Out]):
     async def handle_retract(self, demand: int) -> None:
         """Owe `demand` events less: consumers took it back, or left. Without this method the next demand is reduced instead."""
 
-    def on_undelivered(self, events: Sequence[Out], why: Why) -> Awaitable[None] | None:
-        """Take back `events`. Called in place and at once, in whichever stage dropped them; what it returns is awaited in a task."""
-        if why is not Why.OVERFLOW:  # `format_discarded` has seen to that
-            logger.warning("%r: %d events were not delivered (%s)", self, len(events), why)
-        return None
-
-    def format_discarded(self, count: int) -> bool:
-        """Say whether `count` events that did not fit into the buffer are worth a line in the log (G40)."""
-        return count > 0
-
-    # What it can do
-
-    def emit(self, events: Sequence[Out]) -> None:
-        """Hand out `events`: to whoever has asked, the rest into the buffer. Callable from anywhere on the loop.
-
-        A producer that is ending takes nothing more: the events come back through `on_undelivered`.
-        """
-        if not events:
-            return
-        batch = list(events)
-        if self._closed or self._stop_reason is not None:
-            self._hand_back(batch, Why.PRODUCER_GONE)
-        elif self._accumulating or (self._held and not self._is_own_task()):
-            self._held.append(batch)
-        else:
-            self._emit(batch)
+    async def handle_drain(self) -> None:
+        """Stop producing: poll no more, emit what is left. `handle_demand` is not called any more after this."""
 
     def set_demand(self, mode: Demand) -> None:
         """Forward demand, after all that was noted down meanwhile, or note it down from now on (G34)."""
@@ -102,10 +70,16 @@ class Producer(Stage, Generic[Out]):
         """What it does with demand now."""
         return Demand.ACCUMULATE if self._accumulating else Demand.FORWARD
 
-    @property
-    def buffered(self) -> int:
-        """How many events wait in the buffer; none of those that a dispatcher queues or a mailbox holds count (G41)."""
-        return len(self._buffer)
+    async def drain(self, timeout: float) -> None:
+        """Make nothing more, deliver what is here, end the subscriptions, and return when their consumers are through with it (B30).
+
+        Goes on downstream through every ProducerConsumer that ends with its subscription. Raise TimeoutError after `timeout` seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._drain()
+        except TimeoutError:
+            raise TimeoutError(f"{self!r} was not drained within {timeout:g} s") from None
 
     def describe(self) -> Mapping[str, object]:
         consumers = [repr(sub.consumer) for sub in self._outflows]
@@ -134,22 +108,14 @@ class Producer(Stage, Generic[Out]):
             settled = min(self._settled, upstream)
             self._settled -= settled
             upstream -= settled
-        if upstream > 0:
+        if upstream > 0 and not self._draining:
             events = await self.handle_demand(upstream)
             if events is None:
                 raise BadReturn(f"{type(self).__name__}.handle_demand", events, "a sequence of events, () for none")
             self.emit(events)
 
-    def _serve_from_buffer(self) -> int:
-        """Hand out buffered events as long as somebody wants them; return how much demand that met."""
-        before = self._dispatcher.wanted
-        while len(self._buffer) and (wanted := self._dispatcher.wanted) > 0:
-            events, infos = self._buffer.take(wanted)
-            if events:
-                self._emit(events)
-            self._release(infos)
-        self._release(self._buffer.take(0)[1])
-        return before - self._dispatcher.wanted
+    def _reask(self, sub: SubRef, n: int) -> None:
+        self._post(self._on_ask, sub, n)
 
     async def _on_retract(self, answer: asyncio.Future[int], request: tuple[SubRef, int]) -> None:
         sub, n = request
@@ -179,62 +145,15 @@ class Producer(Stage, Generic[Out]):
             else:
                 self._emit(entry)
 
-    # Events
-
-    def _emit(self, events: list[Out]) -> None:
-        try:
-            work = self._dispatcher.dispatch(events)
-        except Exception as error:
-            self._hand_back(events, Why.PRODUCER_GONE)
-            if self._is_own_task():
-                raise
-            self._post(self._fail, None, error)
-            return
-        self._carry_out(work)
-        self._sent(len(events) - len(work.leftover))
-        if work.leftover:
-            self._store(work.leftover)
-
-    def _sent(self, count: int) -> None:
-        """Take note that `count` events left for good."""
-
-    def _carry_out(self, work: Dispatch[Out]) -> None:
-        for sub, events in work.sends:
-            sub.consumer._deliver(sub, events)  # noqa: SLF001 - the two ends of one protocol
-        for sub, n in work.reask:
-            self._post(self._on_ask, sub, n)
-        self._release(work.infos)
-
-    def _store(self, leftover: list[Out]) -> None:
-        self._settled = max(self._settled - len(leftover), 0)
-        discarded = self._buffer.store(leftover)
-        if discarded:
-            if self.format_discarded(len(discarded)):
-                logger.warning("%r: the buffer is full; %d events do not fit", self, len(discarded))
-            self._hand_back(discarded, Why.OVERFLOW)
-            self._release(self._buffer.take(0)[1])
-
-    async def _fail(self, _: None, error: Exception) -> None:
-        raise error
-
-    async def _on_info(self, _: None, message: Any) -> None:
-        if self._buffer.store_info(message):
-            self._release([message])
-
-    def _release(self, infos: list[Any]) -> None:
-        for info in infos:
-            for due in self._dispatcher.info(info):
-                self._post(self._on_due, None, due)
-
-    async def _on_due(self, _: None, message: Any) -> None:
-        await self.handle_info(message)
-
     # Subscriptions
 
     async def _on_subscribe(self, sub: SubRef, _: None) -> None:
         self._outflows[sub] = None
         sub.consumer._watch(sub, partial(self._post, self._on_cancel, sub))  # noqa: SLF001 - as above
         await self.handle_subscribe(sub)
+        if self._draining:
+            await self._let_go(sub, DRAINED)
+            return
         try:
             upstream = self._dispatcher.subscribe(sub, sub.options)  # type: ignore[arg-type]  # made by `subscribe`, it has options
         except Exception as error:  # noqa: BLE001 - a bad subscription, or a dispatcher's trouble with it, costs only itself
@@ -265,51 +184,45 @@ class Producer(Stage, Generic[Out]):
         sub.consumer._post(sub.consumer._on_ended, sub, reason)
         await self.handle_cancel(sub, reason)
 
-    # The end
+    # Draining
 
-    def _hand_back(self, events: Sequence[Out], why: Why) -> None:
-        if not events:
+    async def _drain(self) -> None:
+        with suppress(StageGone):
+            await self._request(self._on_drain, None, None)
+        for sub in self._let_go_of:
+            await sub.consumer._emptied()  # noqa: SLF001 - as above
+
+    async def _on_drain(self, answer: asyncio.Future[None], _: None) -> None:
+        self._drain_waiters.append(answer)
+        if not self._draining:
+            await self._begin_draining()
+        elif not self._outflows:
+            self._drained()
+
+    async def _begin_draining(self) -> None:
+        await self.handle_drain()
+        self._draining = True
+        if self._accumulating:
+            await self._on_demand_mode(None, Demand.FORWARD)
+        await self._on_info(None, DRAINING)
+
+    async def _on_due(self, _: None, message: Any) -> None:
+        if message is not DRAINING:
+            await self.handle_info(message)
             return
-        try:
-            later = self.on_undelivered(events, why)
-        except Exception:
-            logger.exception("%r: on_undelivered raised; it was to take back %d events (%s)", self, len(events), why)
-            return
-        if later is not None:
-            task = spawn(self._finish(later), name=f"{self.name or type(self).__name__} takes back")
-            self._returning[task] = None
-            task.add_done_callback(lambda done: self._returning.pop(done, None))
+        for sub in list(self._outflows):
+            self._let_go_of.append(sub)
+            await self._let_go(sub, DRAINED)
+            self._hand_back(self._dispatcher.cancel(sub)[1], Why.CANCELLED)
+        self._drained()
 
-    async def _finish(self, later: Awaitable[None]) -> None:
-        try:
-            await later
-        except Exception:
-            logger.exception("%r: on_undelivered raised", self)
+    def _drained(self) -> None:
+        waiters, self._drain_waiters = self._drain_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
-    async def _settle(self) -> None:
-        while self._returning:
-            await asyncio.wait(list(self._returning))
-        await super()._settle()
-
-    def _close(self, reason: Reason) -> None:
-        super()._close(reason)
-        held, self._held = self._held, deque()
-        for entry in held:
-            if not isinstance(entry, int):
-                self._hand_back(entry, Why.PRODUCER_GONE)
-        self._hand_back(self._dispatcher.close(), Why.PRODUCER_GONE)
-        events, infos = self._buffer.clear()
-        self._hand_back(events, Why.PRODUCER_GONE)
-        for info in infos:
-            self._dropped(info)
-        for sub in self._outflows:
-            sub.consumer._unwatch(sub)  # noqa: SLF001 - as above
-
-    def _discard(self, receive: Receive, subject: Any, content: Any, reason: Reason) -> None:
-        if receive == self._on_due:
-            self._dropped(content)
-        else:
-            super()._discard(receive, subject, content, reason)
+    # How it looks
 
     def _readout(self) -> list[str]:
         return [f"demand={self._dispatcher.wanted}", f"buffered={self.buffered}", *super()._readout()]

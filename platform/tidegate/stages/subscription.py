@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from tidegate.stages.demand import check_integer
 from tidegate.stages.errors import BadOption
+from tidegate.supervision.exits import Shutdown
 
-__all__ = ["Cancel", "Demand", "Keep", "Source", "StageRef", "SubRef", "Subscription", "Why"]
+__all__ = ["DRAINED", "Cancel", "Demand", "Keep", "Source", "StageRef", "SubRef", "Subscription", "Why"]
 
 T_co = TypeVar("T_co", covariant=True)
+
+DRAINED: Final = Shutdown("drained")
+"""The reason with which a producer that was drained ends its subscriptions; nobody subscribes again after it."""
 
 
 class Cancel(StrEnum):

@@ -15,12 +15,18 @@ __all__ = ["Crash", "Exit", "Killed", "NoProc", "Normal", "Reason", "Shutdown", 
 class Normal:
     """It did its work and returned."""
 
+    def __str__(self) -> str:
+        return "normal"
+
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
     """It was asked to end, or ended as agreed. `detail` says more to people; to those who decide, all shutdowns are equal."""
 
     detail: object = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return "shutdown" if self.detail is None else f"shutdown: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +35,24 @@ class Crash:
 
     error: BaseException
 
+    def __str__(self) -> str:
+        return f"{type(self.error).__name__}: {self.error}"
+
 
 @dataclass(frozen=True, slots=True)
 class Killed:
     """It did not end when asked, or was not to be asked, and was killed."""
 
+    def __str__(self) -> str:
+        return "killed"
+
 
 @dataclass(frozen=True, slots=True)
 class NoProc:
     """There was nothing to ask: it never ran, or was gone before."""
+
+    def __str__(self) -> str:
+        return "not there"
 
 
 Reason: TypeAlias = Normal | Shutdown | Crash | Killed | NoProc

@@ -6,7 +6,7 @@ import logging
 
 from tidegate.supervision.child import ChildSpec, Restart
 from tidegate.supervision.errors import MaxIntensity
-from tidegate.supervision.exits import Crash, Reason, Shutdown, expected
+from tidegate.supervision.exits import Crash, Reason, expected
 
 __all__ = [
     "abandoned",
@@ -76,22 +76,12 @@ def broken_observer(supervisor: str, error: Exception) -> None:
 
 def _report(level: int, context: str, supervisor: str, spec: ChildSpec, reason: Reason) -> None:
     facts = _facts(context, supervisor, spec.id)
-    told = (supervisor, context, spec.id, spec.restart, _words(reason))
+    told = (supervisor, context, spec.id, spec.restart, reason)
     logger.log(level, "%s: %s of %s (%s): %s", *told, extra=facts, exc_info=_cause(reason))
 
 
 def _facts(context: str, supervisor: str, child: str) -> dict[str, str]:
     return {"context": context, "supervisor": supervisor, "child": child}
-
-
-def _words(reason: Reason) -> str:
-    match reason:
-        case Crash(error=error):
-            return f"{type(error).__name__}: {error}"
-        case Shutdown(detail=detail) if detail is not None:
-            return f"shutdown: {detail}"
-        case _:
-            return type(reason).__name__.lower()
 
 
 def _cause(reason: Reason) -> BaseException | None:

@@ -182,7 +182,7 @@ class Supervisor(Lifecycle):
                 reports.start_error(self.name, slot.spec, failure.reason)
                 if not (self._intensity.endless and slot.spec.backoff is not None):
                     return failure
-                self._inbox.post(partial(self._again, slot, slot.epoch, failure.reason))
+                self._try_later(slot, failure.reason)
             else:
                 self._drop_if_ignored(slot)
         return None
@@ -259,11 +259,15 @@ class Supervisor(Lifecycle):
             return False
         except FailedToStart as failure:
             reports.start_error(self.name, slot.spec, failure.reason)
-            self._inbox.post(partial(self._again, slot, slot.epoch, failure.reason))  # behind what waits already (S7)
+            self._try_later(slot, failure.reason)
             return False
         slot.restarts += 1
         self._observers.restarted(slot.id)
         return True
+
+    def _try_later(self, slot: Slot, reason: Reason) -> None:
+        slot.move(ChildState.RESTARTING)
+        self._inbox.post(partial(self._again, slot, slot.epoch, reason))  # behind the requests that wait already (S7)
 
     async def _clear(self, slot: Slot, steps: Plan) -> None:
         """Stop the siblings that go down with `slot`; what was still to be done about them is void."""

@@ -93,28 +93,20 @@ def test_killed_postmaster_comes_back_at_the_same_address_with_all_that_was_comm
 def test_killed_postmaster_comes_back_though_a_query_of_the_old_one_is_busy(own_project):
     user = own_project.user()
     conninfo = user.ready()
-    with psycopg.connect(conninfo) as connection:
-        running = threading.Thread(target=count_for_ever, args=(connection,))
-        running.start()
-        until(
-            lambda: (
-                ask(
-                    conninfo,
-                    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series(1, 1e%'",
-                )
-                > 1
-            )
-        )
-        own_project.postmaster.kill()
-        running.join(60)
-        assert not running.is_alive()
+    running = threading.Thread(target=count_for_ever, args=(conninfo,))
+    running.start()
+    counts = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series(1, 1e12)'"
+    until(lambda: ask(conninfo, counts) == 1)
+    own_project.postmaster.kill()
+    running.join(60)
+    assert not running.is_alive()
     until(lambda: answers(conninfo))
     user.leave()
     assert own_project.empty()
 
 
-def count_for_ever(connection: psycopg.Connection) -> None:
-    with pytest.raises(psycopg.OperationalError):
+def count_for_ever(conninfo: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection, pytest.raises(psycopg.OperationalError):
         connection.execute("SELECT count(*) FROM generate_series(1, 1e12)")
 
 

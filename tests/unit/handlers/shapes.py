@@ -307,7 +307,7 @@ class Plain:
 
 
 Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]  # noqa: UP007 - it mentions itself
-Tagged = TypeAliasType("Tagged", "dict[str, Tagged] | list[Tagged] | date | datetime | str | int")
+Tagged = TypeAliasType("Tagged", Union[dict[str, "Tagged"], list["Tagged"], date, datetime, str, int])  # noqa: UP007 - it mentions itself
 PairOf = TypeAliasType("PairOf", tuple[T, T], type_params=(T,))
 
 Positive_ = Annotated[int, Field(gt=0)]

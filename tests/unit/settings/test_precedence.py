@@ -141,7 +141,14 @@ def test_every_key_has_a_variable(folder, name, value, read, expected):
 
 def test_an_empty_variable_says_nothing(folder):
     write(folder, "queues: {email: {timeout: 7}}")
-    assert Settings.load(environ={"TIDEGATE_QUEUES__EMAIL__TIMEOUT": "", "TIDEGATE_LEASE": " "}).queue("email").timeout == 7.0
+    assert (
+        Settings.load(
+            environ={"TIDEGATE_QUEUES__EMAIL__TIMEOUT": "", "TIDEGATE_LEASE": " ", "TIDEGATE_QUEUES__EMAIL__CONSUMERS": ""}
+        )
+        .queue("email")
+        .timeout
+        == 7.0
+    )
 
 
 def test_a_variable_of_somebody_else_is_left_alone(folder):

@@ -24,7 +24,7 @@ CASES = {
     "an unknown key of defaults": ("TIDEGATE_DEFAULTS__TIMEUOT", "5", "unknown variable; did you mean TIDEGATE_DEFAULTS__TIMEOUT?"),
     "a single underscore": ("TIDEGATE_RETENTION_DEAD", "5", "unknown variable; did you mean TIDEGATE_RETENTION__DEAD?"),
     "a group": ("TIDEGATE_RETENTION", "5", "retention is a group of keys; set them one by one, such as TIDEGATE_RETENTION__COMPLETED"),
-    "an empty group": ("TIDEGATE_DEFAULTS", "", "defaults is a group of keys; set them one by one, such as TIDEGATE_DEFAULTS__EXECUTOR"),
+    "defaults as a whole": ("TIDEGATE_DEFAULTS", "{}", "defaults is a group of keys; set them one by one, such as TIDEGATE_DEFAULTS__EXECUTOR"),
     "a queue as a whole": ("TIDEGATE_QUEUES__EMAIL", "{}", "queues.email is a group of keys; set them one by one, such as TIDEGATE_QUEUES__EMAIL__EXECUTOR"),
     "all queues": ("TIDEGATE_QUEUES", "{}", "queues is a group of keys; set them one by one, such as TIDEGATE_QUEUES__EMAIL__EXECUTOR"),
     "a time": ("TIDEGATE_QUEUES__EMAIL__TIMEOUT", "soon", f'queues.email.timeout: {TIME} "soon"'),

@@ -96,7 +96,11 @@ def test_sequential_keys_spread_evenly(partitions):
     assert len(spread) == partitions
 
 
-@given(st.recursive(st.none() | st.integers() | st.text() | st.binary() | st.floats(allow_nan=False), lambda each: st.tuples(each, each)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text() | st.binary() | st.floats(allow_nan=False), lambda each: st.tuples(each, each)
+    )
+)
 def test_the_hash_has_64_bits_and_is_repeatable(value):
     number = stable_hash(value)
     assert 0 <= number < 2**64

@@ -9,10 +9,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
+import sys
 import types
 import typing
 from collections import abc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum, Flag
 from typing import Annotated, Any, Final, Literal, NewType, TypeVar, Union, get_args, get_origin, is_typeddict
 
@@ -81,10 +83,10 @@ class Unstorable(Exception):
     """A type whose values cannot be written as JSON and come back."""
 
 
-def codec_for(annotation: Any) -> Codec:
-    """Return the codec of an annotation that is fully evaluated."""
+def codec_for(annotation: Any, names: Mapping[str, Any] | None = None) -> Codec:
+    """Return the codec of an evaluated annotation; `names` are where the names in an alias that mentions itself are found."""
     try:
-        return _Builder().build(annotation)
+        return _Builder(names or {}).build(annotation)
     except RecursionError:
         raise Unstorable(f"{_name(annotation)} never ends") from None
 
@@ -92,8 +94,9 @@ def codec_for(annotation: Any) -> Codec:
 class _Builder:
     """Builds one annotation's codec. `_open` holds the classes and aliases met so far, so that they may mention themselves."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, Any]) -> None:
         self._open: dict[Any, Codec] = {}
+        self._names = names
 
     def build(self, annotation: Any) -> Codec:
         try:
@@ -114,7 +117,7 @@ class _Builder:
         if origin is Union or origin is types.UnionType:
             return self._one_of([self.build(each) for each in arguments])
         if origin is Literal:
-            return self._literal(annotation, arguments)
+            return self._literal(arguments)
         if origin in _QUALIFIERS:
             return self.build(arguments[0] if arguments else Any)
         if isinstance(annotation, NewType):
@@ -123,16 +126,15 @@ class _Builder:
             return self.build(Union[annotation.__constraints__] if annotation.__constraints__ else annotation.__bound__ or Any)  # noqa: UP007 - of a tuple
         if type(origin).__name__ == "TypeAliasType":  # of typing from 3.12 on, of typing_extensions before
             meaning = dict(zip(origin.__type_params__, arguments, strict=False))
-            return self._deferred(annotation, origin.__name__, substitute(origin.__value__, meaning))
-        if isinstance(annotation, typing.ForwardRef) and annotation.__forward_evaluated__:  # an alias that mentions itself
-            return self._deferred(annotation, annotation.__forward_arg__, annotation.__forward_value__)
+            with self._inside(origin):
+                return self._deferred(annotation, origin.__name__, substitute(origin.__value__, meaning))
         if isinstance(annotation, str | typing.ForwardRef):
-            raise Unstorable(f"the name {_name(annotation)} was not found")
+            return self._named(_name(annotation))
         return None
 
     def _class(self, annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Codec:
         if origin in _NO_DATA:
-            raise Unstorable(f"a {_name(annotation)} is not data")
+            raise Unstorable(f"{_name(annotation)} is not data")
         if origin is tuple:
             return self._tuple(arguments, bare=annotation in {tuple, typing.Tuple})  # noqa: UP006 - users still write it
         if origin in _ITEMS:
@@ -142,7 +144,8 @@ class _Builder:
             return self._mapping(_MAPPINGS[origin], arguments)
         if not isinstance(origin, type):
             return _foreign(annotation)
-        return self._own(annotation, origin, arguments)
+        with self._inside(origin):
+            return self._own(annotation, origin, arguments)
 
     def _own(self, annotation: Any, cls: type, arguments: tuple[Any, ...]) -> Codec:
         """Build a class of the user's."""
@@ -169,18 +172,35 @@ class _Builder:
     def _one_of(self, members: list[Codec]) -> Codec:
         return members[0] if len(members) == 1 else OneOf(members)
 
-    def _literal(self, annotation: Any, values: tuple[Any, ...]) -> Codec:
+    def _literal(self, values: tuple[Any, ...]) -> Codec:
         enums = {type(value): self.build(type(value)) for value in values if isinstance(value, Enum)}
         try:
             return LiteralCodec(values, enums)
-        except Mismatch as mismatch:
-            raise Unstorable(f"{_name(annotation)}: {mismatch.what}") from None
+        except Mismatch:  # two values look the same as JSON: their types tell them apart
+            kinds = dict.fromkeys(type(value) for value in values)
+            return OneOf([LiteralCodec([value for value in values if type(value) is kind], enums) for kind in kinds])
 
-    def _deferred(self, annotation: Any, label: str, value: Any) -> Codec:
+    def _named(self, name: str) -> Codec:
+        """Build a name that evaluation left over, as it does inside an alias that mentions itself."""
+        if name not in self._names:
+            raise Unstorable(f"the name {name!r} was not found")
+        key = (name, id(self._names))
+        return self._open[key] if key in self._open else self._deferred(key, name, self._names[name])
+
+    def _deferred(self, key: Any, label: str, value: Any) -> Codec:
         deferred = Deferred(label)
-        self._open[annotation] = deferred
+        self._open[key] = deferred
         deferred.target = self.build(value)
         return deferred
+
+    @contextmanager
+    def _inside(self, thing: Any) -> Iterator[None]:
+        """Look names up where `thing` was defined."""
+        outer, self._names = self._names, vars(sys.modules[thing.__module__]) if thing.__module__ in sys.modules else {}
+        try:
+            yield
+        finally:
+            self._names = outer
 
     def _tuple(self, arguments: tuple[Any, ...], *, bare: bool) -> Codec:
         if bare:

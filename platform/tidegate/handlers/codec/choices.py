@@ -83,7 +83,7 @@ class FlagCodec(Codec):
 
 
 class LiteralCodec(Codec):
-    """The values of one Literal; members of enums among them keep their type."""
+    """The values of one Literal; members of enums among them keep their type. Two that look the same as JSON are a Mismatch."""
 
     def __init__(self, values: Sequence[Any], enums: dict[type, Codec]) -> None:
         codecs: dict[type, Codec] = {bytes: TEXTS[bytes], str: STR, int: INT, **enums}
@@ -97,7 +97,7 @@ class LiteralCodec(Codec):
             self._values.setdefault((type(raw), raw), value)
         self.json = frozenset(type(raw) for raw in self._written.values())
         if len(self._values) != len(self._written):
-            raise Mismatch(f"two values of {self.label} look the same as JSON")
+            raise Mismatch("two of its values look the same as JSON")
 
     def encode(self, value: Any) -> Any:
         try:

@@ -80,9 +80,8 @@ class Codec(ABC):
 def misfit(label: str, value: Any) -> Mismatch:
     """Return the mismatch of a value that is not of the annotated type; the value itself is not told, for it may be a secret."""
     cls = type(value)
-    bases = [base.__name__ for base in cls.__mro__[1:-1] if base.__name__ == label]
-    subclass = f", a subclass: only the exact type comes back as it went, so pass {bases[0]}(...)" if bases else ""
-    return Mismatch(f"expected {label}, got {cls.__name__}{subclass}")
+    is_subclass = label in {base.__name__ for base in cls.__mro__[1:]} and cls.__module__ not in {"builtins", "datetime"}
+    return Mismatch(f"expected {label}, got {cls.__name__}{f': only {label} itself comes back as it went' if is_subclass else ''}")
 
 
 def shown(value: Any) -> str:

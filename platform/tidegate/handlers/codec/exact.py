@@ -1,30 +1,43 @@
 """Sameness as a round trip means it: equal, and of the same types all the way down.
 
 `==` is too kind for that (`1 == True == 1.0`, a date's subclass equals the date) and too strict (NaN). `same` compares types first,
-knows NaN and the sign of zero, and looks into containers, dataclasses and models.
+knows NaN and the sign of zero, and looks into containers, dataclasses and models. `same_but_promoted` lets one difference pass: an
+int that became the float it was annotated as.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime, time
 from decimal import Decimal
 from enum import Enum
 from types import NoneType
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-__all__ = ["is_model", "same"]
+__all__ = ["is_model", "same", "same_but_promoted"]
 
-_PLAIN = frozenset({NoneType, bool, int, str, bytes})
+Number = Callable[[float], Any]
+"""How an int or float is compared."""
 
 
 def same(one: Any, other: Any) -> bool:
     """Say whether the two cannot be told apart by type or value."""
+    return _equal(one, other, _exact_number)
+
+
+def same_but_promoted(one: Any, other: Any) -> bool:
+    """Say whether the two are the same, an int and the float that equals it taken for one."""
+    return _equal(one, other, _any_number)
+
+
+def _equal(one: Any, other: Any, number: Number) -> bool:
     try:
-        return bool(_token(one) == _token(other))
+        return bool(_token(one, number) == _token(other, number))
     except RecursionError:
         raise
     except Exception:  # noqa: BLE001 - a user's __eq__ and __hash__ may do anything; what cannot be compared is not the same
@@ -37,38 +50,45 @@ def is_model(cls: Any) -> bool:
     return pydantic is not None and isinstance(cls, type) and issubclass(cls, pydantic.BaseModel)
 
 
-def _token(value: Any) -> Any:
+def _token(value: Any, number: Number) -> Any:
     """Return something whose == is the sameness of `value`, hashable where `value` is."""
     cls = type(value)
     if cls in _PLAIN:
         return (cls, value)
+    if cls is int or cls is float:
+        return number(value)
     if isinstance(value, Enum):
-        return (cls, value.name, _token(value.value))
+        return (cls, value.name, _token(value.value, number))
     if isinstance(value, float | Decimal):
         return (cls, repr(value))
-    if isinstance(value, datetime):
-        return (cls, value.replace(tzinfo=None, fold=0), value.fold, _zone(value))
-    if isinstance(value, time):
+    if isinstance(value, datetime | time):
         return (cls, value.replace(tzinfo=None, fold=0), value.fold, _zone(value))
     if isinstance(value, list | tuple | deque):
-        return (cls, getattr(value, "maxlen", None), tuple(_token(each) for each in value))
+        return (cls, getattr(value, "maxlen", None), tuple(_token(each, number) for each in value))
     if isinstance(value, set | frozenset):
-        return (cls, frozenset(_token(each) for each in value))
+        return (cls, len(value), frozenset(_token(each, number) for each in value))
     if isinstance(value, dict):
         factory = getattr(value, "default_factory", None)
-        return (cls, factory, tuple((_token(key), _token(each)) for key, each in value.items()))
+        return (cls, factory, tuple((_token(key, number), _token(each, number)) for key, each in value.items()))
     if dataclasses.is_dataclass(value):
-        return (cls, tuple(_token(getattr(value, field.name, _MISSING)) for field in dataclasses.fields(value)))
+        return (cls, tuple(_token(getattr(value, field.name, _MISSING), number) for field in dataclasses.fields(value)))
     if is_model(cls):
-        fields = tuple(_token(value.__dict__.get(name, _MISSING)) for name in cls.model_fields)
-        return (cls, fields, _token(value.__pydantic_extra__), _token(value.__pydantic_private__))
+        fields = tuple(_token(vars(value).get(name, _MISSING), number) for name in cls.model_fields)
+        return (cls, fields, _token(value.__pydantic_extra__, number), _token(value.__pydantic_private__, number))
     return (cls, value)
 
 
+def _exact_number(value: float) -> Any:
+    return (type(value), repr(value) if type(value) is float else value)
+
+
+def _any_number(value: float) -> Any:
+    return "nan" if value != value else (value, type(value) is float and math.copysign(1.0, value) < 0 and value == 0)  # noqa: PLR0124
+
+
 def _zone(value: datetime | time) -> Any:
-    if isinstance(value.tzinfo, ZoneInfo):
-        return value.tzinfo.key
-    return value.utcoffset()
+    return value.tzinfo.key if isinstance(value.tzinfo, ZoneInfo) else value.utcoffset()
 
 
-_MISSING = ...
+_PLAIN: Final = frozenset({NoneType, bool, str, bytes})
+_MISSING: Final = ...

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from tidegate.handlers.codec.contract import ANY_JSON, Codec, Mismatch, dumps, loads, misfit
-from tidegate.handlers.codec.exact import same
+from tidegate.handlers.codec.exact import same, same_but_promoted
 from tidegate.handlers.codec.records import Record
 from tidegate.handlers.codec.scalars import ANY, NULL
 
@@ -144,7 +144,7 @@ class Adapter(Codec):
 
 
 def _tried(codec: Codec, raw: Any, value: Any) -> Any:
-    if not same(codec.decode(raw), value):
+    if not same_but_promoted(codec.decode(raw), value):
         raise Mismatch(f"this {codec.label} does not come back as it went")
     return raw
 

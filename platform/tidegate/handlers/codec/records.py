@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tidegate.errors import nearest
 from tidegate.handlers.codec.contract import Codec, Mismatch, misfit, shown
-from tidegate.handlers.codec.exact import same
+from tidegate.handlers.codec.exact import same_but_promoted
 
 __all__ = ["DataclassCodec", "Field", "NamedTupleCodec", "Record", "TypedDictCodec"]
 
@@ -47,7 +47,7 @@ class Record(Codec):
         if type(value) is not self.cls:
             raise misfit(self.label, value)
         raw = self.write(value)
-        if self.doubtful and not same(self.decode(raw), value):
+        if self.doubtful and not same_but_promoted(self.decode(raw), value):
             raise Mismatch(
                 f"this {self.label} does not come back as it went: its construction changes it, or it holds more than fields"
             )

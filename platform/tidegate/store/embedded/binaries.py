@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tidegate.errors import ConfigurationError
 
-__all__ = ["OLDEST", "Binaries", "Candidate", "Version", "candidates", "examine", "find", "newest_first", "parse_version"]
+__all__ = ["NEEDED", "OLDEST", "Binaries", "Candidate", "Version", "candidates", "examine", "find", "newest_first", "parse_version"]
 
 OLDEST = 14  # the oldest major version that Tidegate works with
 SYSTEM = Path("/usr/lib/postgresql")

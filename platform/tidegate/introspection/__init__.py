@@ -1,0 +1,26 @@
+"""Looking at a platform and intervening by hand: what the command line and the dashboard do, as a library.
+
+`Inspector` answers questions in the promised shapes; `Operator` cancels, retries, pauses and purges.
+"""
+
+from tidegate.introspection.asking import NoPartition
+from tidegate.introspection.inspector import STATES, Inspector, JobFilter
+from tidegate.introspection.interventions import Cancelled, Operator, Retried
+from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView, iso
+
+__all__ = [
+    "STATES",
+    "AttemptView",
+    "Cancelled",
+    "Inspector",
+    "JobDetail",
+    "JobFilter",
+    "JobView",
+    "NoPartition",
+    "NodeView",
+    "Operator",
+    "PoolView",
+    "QueueView",
+    "Retried",
+    "iso",
+]

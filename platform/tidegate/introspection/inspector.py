@@ -1,0 +1,228 @@
+"""Looking at a platform from outside: queues, jobs, nodes, out of the tables and nothing else.
+
+Every question is one short statement or a few, at a cost that does not grow with what waits. Nothing is locked and nothing changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tidegate.errors import NotFound, nearest
+from tidegate.introspection.asking import asking
+from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView
+from tidegate.introspection.stored import call_parts, readable
+from tidegate.job import State, Word
+from tidegate.store.rows import EXACT_COUNT, estimated
+from tidegate.store.statements import statement
+
+__all__ = ["STATES", "Inspector", "JobFilter"]
+
+STATES: Final = tuple(state.value for state in State)
+NEWEST: Final = 2**63 - 1
+
+Known = Callable[[str, str], int | None]
+"""What a job of (queue, kind) may be tried at most, where that is known; a row keeps only what its enqueuer said."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs are asked for: an empty part asks for all. `before` is the id of the last job seen: the list goes on after it."""
+
+    queues: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    states: Sequence[str] = ()
+    before: int | None = None
+
+
+class Inspector:
+    """Answers over one autocommit connection (`store.connection.connect`), for the declared `queues` and whatever else there is."""
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], *, queues: Sequence[str] = (), max_attempts: Known | None = None
+    ) -> None:
+        self._connection = connection
+        self._declared = tuple(queues)
+        self._max_attempts: Known = max_attempts or (lambda _queue, _kind: None)
+
+    def queues(self) -> list[QueueView]:
+        """Return every queue that is declared or has anything, the declared ones first."""
+        with asking("look at the queues"):
+            return self._queues()
+
+    def queue(self, name: str) -> QueueView:
+        """Return one queue; NotFound where it is neither declared nor has anything."""
+        views = {view.queue: view for view in self.queues()}
+        if name not in views:
+            close = nearest(name, views)
+            raise NotFound(
+                f"there is no queue {name!r}{f'; did you mean {close[0]!r}?' if close else ''}",
+                hint=f"queues: {', '.join(views) or 'none'}",
+            )
+        return views[name]
+
+    def jobs(self, wanted: JobFilter = JobFilter(), *, limit: int = 20) -> list[JobView]:
+        """Return up to `limit` jobs, live, finished and dead in one list, the newest first."""
+        params = {
+            "queues": list(wanted.queues) or None,
+            "kinds": list(wanted.kinds) or None,
+            "states": list(wanted.states) or list(STATES),
+            "before": NEWEST if wanted.before is None else wanted.before,
+            "n": limit,
+        }
+        with asking("list the jobs"):
+            return [self._job(row) for row in self._rows("inspect_jobs", params)]
+
+    def job(self, job_id: int) -> JobDetail:
+        """Return everything about one job; NotFound where there is none, or its retention is over."""
+        with asking("look at the job"):
+            rows = self._rows("inspect_job", {"id": job_id}) if job_id < NEWEST else []
+        if not rows:
+            raise NotFound(
+                f"there is no job {job_id}",
+                hint="finished jobs are kept as long as `retention` says; `tidegate jobs list` shows those there are",
+            )
+        return self._detail(rows[0])
+
+    def nodes(self) -> list[NodeView]:
+        """Return the live nodes, the oldest first."""
+        with asking("look at the nodes"):
+            return self._nodes()
+
+    def _queues(self) -> list[QueueView]:
+        nodes = self._nodes()
+        paused = [row["queue"] for row in self._rows("controls") if row["paused"]]
+        dead = {row["queue"]: row["dead"] for row in self._rows("inspect_dead")}
+        named = _union(self._declared, sorted({queue for node in nodes for queue in node.queues} | {*paused, *dead}))
+        counts = {row["queue"]: row for row in self._rows("snapshot", {"queues": named, "exact": EXACT_COUNT})}
+        return [self._queue(counts[name], nodes, dead.get(name, 0)) for name in _union(named, counts)]
+
+    def _queue(self, row: Mapping[str, Any], nodes: Sequence[NodeView], dead: int) -> QueueView:
+        name = row["queue"]
+        serving = [node for node in nodes if name in node.queues]
+        return QueueView(
+            queue=name,
+            paused=row["paused"],
+            broken=any(name in node.broken for node in serving),
+            scheduled=self._size(name, "scheduled", row["scheduled"]),
+            ready=self._size(name, "ready", row["ready"]),
+            running=row["running"],
+            dead=dead,
+            oldest_ready_age=row["oldest_ready_age"],
+            consumers=sum((node.pool(name) for node in serving), PoolView()),
+            nodes=len(serving),
+        )
+
+    def _size(self, queue: str, state: str, counted: int) -> int:
+        if counted <= EXACT_COUNT:
+            return counted
+        [row] = self._rows("estimate", {"queue": queue, "state": state})
+        return estimated(row["QUERY PLAN"])
+
+    def _nodes(self) -> list[NodeView]:
+        return [
+            NodeView(
+                node=row["id"],
+                host=row["host"],
+                pid=row["pid"],
+                version=row["version"],
+                started_at=row["started_at"],
+                heartbeat_age=row["heartbeat_age"],
+                leader=row["leader"],
+                queues=tuple(row["queues"]),
+                status=_mapping(row["status"]),
+            )
+            for row in self._rows("inspect_nodes")
+        ]
+
+    def _job(self, row: Mapping[str, Any]) -> JobView:
+        said = row["max_attempts"]
+        return JobView(
+            id=row["id"],
+            queue=row["queue"],
+            kind=row["kind"],
+            state=row["state"],
+            priority=row["priority"],
+            attempt=row["attempt"],
+            max_attempts=self._max_attempts(row["queue"], row["kind"]) if said is None else said,
+            enqueued_at=row["enqueued_at"],
+            run_at=row["run_at"],
+            started_at=row["started_at"],
+            finished_at=row["finished_at"],
+        )
+
+    def _detail(self, row: Mapping[str, Any]) -> JobDetail:
+        args, kwargs = call_parts(row["args"])
+        return JobDetail(
+            job=self._job(row),
+            args=args,
+            kwargs=kwargs,
+            stored=readable(row["args"]) if args is None else None,
+            meta={} if row["meta"] is None else readable(row["meta"]),
+            result=readable(row["result"]),
+            attempts=tuple(_attempts(row)),
+            lease=row["lease"],
+            node=row["node"],
+            crashes=row["crashes"],
+            cancel_requested=row["cancel_requested"],
+            error_type=row["error_type"],
+            error_message=row["error_message"],
+            reason=row["reason"],
+            retried_as=row["retried_as"],
+        )
+
+    def _rows(self, name: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement(name), params).fetchall()
+
+
+def _attempts(row: Mapping[str, Any]) -> Iterable[AttemptView]:
+    """Read the attempts that are told, and add the one that is not: a first try that went well is told by the job's own row."""
+    told = [_attempt(each) for each in json.loads(row["attempts"])]
+    yield from told
+    if row["state"] == State.COMPLETED and row["lease"] not in [attempt.lease for attempt in told]:
+        yield AttemptView(
+            attempt=row["attempt"],
+            outcome=Word.DONE,
+            started_at=row["started_at"],
+            finished_at=row["finished_at"],
+            duration=row["duration"],
+            node=row["node"],
+            lease=row["lease"],
+        )
+
+
+def _attempt(told: Mapping[str, Any]) -> AttemptView:
+    return AttemptView(
+        attempt=told["attempt"],
+        outcome=told["outcome"],
+        started_at=_time(told["started_at"]),
+        finished_at=_time(told["finished_at"]),
+        duration=told["duration"],
+        node=told["node"],
+        error_type=told["error_type"],
+        error_message=told["error_message"],
+        traceback=told["traceback"],
+        output=told["output"],
+        lease=told["lease"],
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _mapping(text: str | None) -> Mapping[str, Any]:
+    told = readable(text)
+    return told if isinstance(told, dict) else {}
+
+
+def _union(*names: Iterable[str]) -> list[str]:
+    """Return all names in order, each once."""
+    return list(dict.fromkeys(name for some in names for name in some))

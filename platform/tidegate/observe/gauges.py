@@ -1,0 +1,81 @@
+"""What is read from a node while it is scraped.
+
+Nothing here asks the database: what the fleet looks like is in the leader's snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from tidegate import __version__
+from tidegate.jobs import State
+from tidegate.observe import catalogue
+from tidegate.observe.families import Family, Labels, gauge
+from tidegate.supervision import ChildDown, ChildNotFound
+
+if TYPE_CHECKING:
+    from tidegate.runtime.maintenance import Snapshot
+    from tidegate.runtime.queue_manager import QueueManager
+    from tidegate.runtime.queue_supervisor import QueueSupervisor
+
+__all__ = ["fleet_gauges", "node_gauges"]
+
+LIVE: Final = (State.SCHEDULED, State.READY, State.RUNNING)
+
+
+def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str], *, lag: float | None) -> Iterator[Family]:
+    """Yield this node's own gauges; a queue that does not run has zeros."""
+    managers = supervisor.managers
+    consumers: dict[Labels, float] = {}
+    target: dict[Labels, float] = {}
+    demand: dict[Labels, float] = {}
+    for queue in queues:
+        alive, busy, wanted, owed = _pool(managers.get(queue))
+        consumers[queue, "busy"] = busy
+        consumers[queue, "idle"] = alive - busy
+        consumers[queue, "starting"] = max(wanted - alive, 0)
+        target[queue,] = wanted
+        demand[queue,] = owed
+    yield gauge(catalogue.CONSUMERS, consumers)
+    yield gauge(catalogue.CONSUMERS_TARGET, target)
+    yield gauge(catalogue.DEMAND, demand)
+    broken = supervisor.broken
+    yield gauge(catalogue.QUEUE_BROKEN, {(queue,): float(queue in broken) for queue in queues})
+    yield gauge(catalogue.LOOP_LAG, {} if lag is None else {(): lag})
+    yield gauge(catalogue.LEASE_REMAINING, {(): supervisor.lease.remaining()})
+    yield gauge(catalogue.BUILD_INFO, {(__version__,): 1.0})
+    yield gauge(catalogue.LEADER, {(): float(supervisor.leading)})
+
+
+def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], *, now: float) -> Iterator[Family]:
+    """Yield the fleet's gauges out of the leader's snapshot; nothing at all without one.
+
+    Every declared queue has samples, zeros where the snapshot has none, and so has every other queue that has jobs.
+    """
+    if snapshot is None:
+        return
+    jobs: dict[Labels, float] = {(queue, state): 0.0 for queue in declared for state in LIVE}
+    oldest: dict[Labels, float] = {(queue,): 0.0 for queue in declared}
+    paused: dict[Labels, float] = {(queue,): 0.0 for queue in declared}
+    for counts in snapshot.queues:
+        jobs[counts.queue, State.SCHEDULED] = counts.scheduled
+        jobs[counts.queue, State.READY] = counts.ready
+        jobs[counts.queue, State.RUNNING] = counts.running
+        oldest[counts.queue,] = counts.oldest_ready_age or 0.0
+        paused[counts.queue,] = float(counts.paused)
+    yield gauge(catalogue.QUEUE_JOBS, jobs)
+    yield gauge(catalogue.OLDEST_READY, oldest)
+    yield gauge(catalogue.QUEUE_PAUSED, paused)
+    yield gauge(catalogue.SNAPSHOT_AGE, {(): max(now - snapshot.at, 0.0)})
+
+
+def _pool(manager: QueueManager | None) -> tuple[int, int, int, float]:
+    """Return (alive, busy, target, demand) of a queue; zeros where it, or a part of it, does not run at this moment."""
+    if manager is None:
+        return 0, 0, 0, 0.0
+    try:
+        size, owed = manager.size(), manager.session.describe()["owed"]
+    except (ChildDown, ChildNotFound):  # it is being restarted
+        return 0, 0, 0, 0.0
+    return size.alive, size.busy, size.target, float(owed) if isinstance(owed, int) else 0.0

@@ -1,0 +1,141 @@
+"""The log of `tidegate up`: lines for people on a terminal, JSON for machines elsewhere, both to stderr.
+
+    configure()                            # by the program that owns the process, once; the library never calls it
+    node.events.attach(log_event)          # what became of jobs and queues, as lines with fields
+
+Any logger may add fields by `extra={"queue": ..., "job_id": ...}`; both forms show them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+from tidegate.events import DeadLettered, Event, JobEnded, QueueBroken, QueueMended
+from tidegate.jobs import State, Word
+
+__all__ = ["HumanFormatter", "JsonFormatter", "configure", "fields_of", "log_event"]
+
+logger = logging.getLogger("tidegate.events")
+
+QUIET: Final = ("uvicorn", "asyncio")  # their information is about themselves
+FAILURES: Final = frozenset({Word.FAILED, Word.RETRIED, Word.TIMED_OUT, Word.CRASHED})
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_FIRST: Final = ("queue", "kind", "job_id", "attempt")
+_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
+_COLOURS: Final = {logging.DEBUG: "2", logging.INFO: "32", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
+
+
+def configure(*, stream: TextIO | None = None, as_json: bool | None = None, level: int | str = logging.INFO) -> logging.Handler:
+    """Send everything from `level` on to `stream` (stderr); may be called again, and then replaces what it did before.
+
+    `as_json` None means: for people where the stream is a terminal, else JSON.
+    """
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
+    people = terminal if as_json is None else not as_json
+    handler = _Handler(stream)
+    handler.setFormatter(HumanFormatter(colour=terminal and _may_colour(os.environ)) if people else JsonFormatter())
+    root = logging.getLogger()
+    for earlier in [each for each in root.handlers if isinstance(each, _Handler)]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    return handler
+
+
+def log_event(event: Event) -> None:
+    """Write a line about `event` where a person should know: `events.attach(log_event)`."""
+    match event:
+        case JobEnded():
+            _log_ended(event)
+        case DeadLettered(queue=queue, kind=kind, job_id=job_id, reason=reason):
+            fields = {"queue": queue, "kind": kind, "job_id": job_id, "reason": reason}
+            logger.error("job %d (%s) is dead: %s", job_id, kind, reason, extra=fields)
+        case QueueBroken(queue=queue, error=error, retry_in=seconds):
+            logger.error("queue %s is broken (%s); it is tried again in %.1f s", queue, error, seconds, extra={"queue": queue})
+        case QueueMended(queue=queue):
+            logger.warning("queue %s runs again", queue, extra={"queue": queue})
+        case _:
+            pass  # the others are logged where they happen
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what was given as `extra`, the job's own fields first."""
+    given = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    return {key: given[key] for key in (*(key for key in _FIRST if key in given), *(key for key in given if key not in _FIRST))}
+
+
+class HumanFormatter(logging.Formatter):
+    """Time, level, message, fields; a traceback below. Control characters are shown, not sent to the terminal."""
+
+    def __init__(self, *, colour: bool = False) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        at = datetime.fromtimestamp(record.created, tz=UTC).astimezone().strftime("%H:%M:%S")
+        fields = "".join(f" {key}={value}" for key, value in fields_of(record).items())
+        text = f"{record.getMessage()}{self._paint('2', f' {fields}') if fields else ''}"
+        return f"{self._paint('2', at)} {self._level(record)} {text}{_indented(_trace(self, record))}"
+
+    def _level(self, record: logging.LogRecord) -> str:
+        return self._paint(_COLOURS.get(record.levelno, "0"), f"{record.levelname.lower():<8}")
+
+    def _paint(self, colour: str, text: str) -> str:
+        plain = text.translate(_CONTROL)
+        return f"\x1b[{colour}m{plain}\x1b[0m" if self._colour else plain
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time (ISO 8601, UTC), level, logger, message, the fields, and the traceback as `exception`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        said: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        trace = _trace(self, record)
+        fields = {key: value for key, value in fields_of(record).items() if key not in said}
+        return json.dumps({**said, **fields, **({"exception": trace} if trace else {})}, default=str)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Ours, so that a second `configure` finds it."""
+
+
+def _log_ended(event: JobEnded) -> None:
+    failed = event.word in FAILURES
+    level = logging.WARNING if failed else logging.DEBUG
+    if not logger.isEnabledFor(level) or (failed and event.state is State.DEAD):  # its death has a line of its own
+        return
+    fields = {"queue": event.queue, "kind": event.kind, "job_id": event.job_id, "attempt": event.attempt, "outcome": event.word}
+    again = "; it is tried again" if failed else ""
+    logger.log(level, "job %d (%s): %s%s", event.job_id, event.kind, event.word.replace("_", " "), again, extra=fields)
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    parts = [formatter.formatException(record.exc_info)] if record.exc_info else []
+    if record.stack_info:
+        parts.append(record.stack_info)
+    return "\n".join(parts)
+
+
+def _indented(text: str) -> str:
+    return "".join(f"\n    {line}" for line in text.translate(_CONTROL).splitlines())
+
+
+def _may_colour(environ: Mapping[str, str]) -> bool:
+    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"

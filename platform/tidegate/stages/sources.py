@@ -1,0 +1,183 @@
+"""Between stages and plain Python: a producer made of an iterable, and an iterator made of producers (G70, G71)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Any, Final, Literal, TypeVar
+
+from tidegate.stages.consumer import Consumer
+from tidegate.stages.errors import StageGone
+from tidegate.stages.producer import Producer
+from tidegate.stages.subscription import Demand, StageRef, SubRef, Subscription, Why
+from tidegate.supervision.exits import Crash, Exit, Normal, Reason, expected
+from tidegate.supervision.tasks import spawn
+
+__all__ = ["from_iterable", "stream"]
+
+T = TypeVar("T")
+
+EXHAUSTED: Final = object()  # the info behind the last event
+
+
+def from_iterable(
+    it: Iterable[T] | AsyncIterable[T], *, on_cancel: Literal["continue", "stop"] = "continue", **kw: Any
+) -> Producer[T]:
+    """Return a producer of what `it` yields: as many as are asked for, no more; it ends when the last one has been delivered.
+
+    With `on_cancel` "stop" it also ends when its last consumer leaves. `kw` are the options of a Producer.
+    """
+    if isinstance(it, AsyncIterable):
+        return _Pumped(aiter(it), on_cancel == "stop", **kw)
+    return _Iterated(iter(it), on_cancel == "stop", **kw)
+
+
+async def stream(*subs: Subscription[T] | StageRef[T]) -> AsyncIterator[T]:
+    """Yield the events of `subs`, after telling their producers to forward; leaving early gives back what was not yielded.
+
+    It ends when a permanent subscription does, or with the last of the others; with StageGone if a permanent or transient one fails.
+    Close it (`contextlib.aclosing`) rather than leave that to the garbage collector.
+    """
+    tap: _Tap[T] = _Tap(*subs)
+    try:
+        await tap.start()
+    except Exit as ended:
+        raise StageGone(tap, ended.reason) from None
+    tap.open_producers()
+    try:
+        while await tap.has_events():
+            for event in tap.take():
+                yield event
+    finally:
+        await tap.stop()
+    reason = await tap.join()
+    if not expected(reason):
+        raise StageGone(tap, reason) from (reason.error if isinstance(reason, Crash) else None)
+
+
+class _Source(Producer[T]):
+    """What both kinds of iterables have in common: the end."""
+
+    def __init__(self, stop_when_alone: bool, **kw: Any) -> None:
+        super().__init__(**kw)
+        self._stop_when_alone = stop_when_alone
+
+    async def handle_info(self, message: Any) -> None:
+        if message is EXHAUSTED:
+            await self.stop()
+        else:
+            await super().handle_info(message)
+
+    async def handle_cancel(self, sub: SubRef, reason: Reason) -> None:
+        if self._stop_when_alone and not self._outflows:
+            await self.stop()
+
+
+class _Iterated(_Source[T]):
+    def __init__(self, it: Iterator[T], stop_when_alone: bool, **kw: Any) -> None:
+        super().__init__(stop_when_alone, **kw)
+        self._it = it
+
+    async def handle_demand(self, demand: int) -> Sequence[T]:
+        events: list[T] = []
+        try:
+            events.extend(islice(self._it, demand))
+        except BaseException:
+            self.emit(events)  # what it yielded before it failed is real
+            raise
+        if len(events) < demand:
+            self.info(EXHAUSTED)
+        return events
+
+    async def terminate(self, reason: Reason) -> None:
+        if isinstance(self._it, Generator):
+            self._it.close()
+
+
+class _Pumped(_Source[T]):
+    """An asynchronous iterable is waited for beside the mailbox, so that a slow one keeps nobody from being heard."""
+
+    def __init__(self, it: AsyncIterator[T], stop_when_alone: bool, **kw: Any) -> None:
+        super().__init__(stop_when_alone, **kw)
+        self._it = it
+        self._owed = 0
+        self._wanted = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+
+    async def handle_demand(self, demand: int) -> Sequence[T]:
+        self._owed += demand
+        self._wanted.set()
+        return ()
+
+    async def handle_retract(self, demand: int) -> None:
+        self._owed = max(self._owed - demand, 0)
+
+    async def _begin(self) -> None:
+        self._pump = spawn(self._run_pump(), name=f"pump of {self.name or type(self).__name__}")
+        await super()._begin()
+
+    async def _run_pump(self) -> None:
+        try:
+            while True:
+                while self._owed <= 0:
+                    self._wanted.clear()
+                    await self._wanted.wait()
+                event = await anext(self._it)
+                self._owed = max(self._owed - 1, 0)
+                self.emit([event])
+        except StopAsyncIteration:
+            self.info(EXHAUSTED)
+        except Exception as error:  # noqa: BLE001 - it is the user's iterable, and its failure is this stage's
+            self._post(self._fail, None, error)
+
+    async def _unwind(self) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.wait({self._pump}, timeout=self.kill_grace)
+        if isinstance(self._it, AsyncGenerator):
+            with suppress(RuntimeError):  # it is still running: it did not let itself be cancelled
+                await self._it.aclose()
+        await super()._unwind()
+
+
+class _Tap(Consumer[T]):
+    """Holds each batch until its events have been taken one by one; only then more is asked for."""
+
+    def __init__(self, *subs: Subscription[T] | StageRef[T]) -> None:
+        super().__init__(*subs)
+        self._news = asyncio.Event()
+        self._emptied_batch = asyncio.Event()
+
+    def open_producers(self) -> None:
+        for sub in self._inflows:
+            sub.producer.set_demand(Demand.FORWARD)
+
+    async def has_events(self) -> bool:
+        await self._news.wait()
+        self._news.clear()
+        return self._ended is None
+
+    def take(self) -> Iterator[T]:
+        while self._unhandled:
+            yield self._unhandled.pop(0)
+        self._emptied_batch.set()
+
+    async def handle_events(self, events: Sequence[T], sub: SubRef) -> None:
+        self._emptied_batch.clear()
+        self._news.set()
+        await self._emptied_batch.wait()
+        self._give_back_unhandled(Why.CONSUMER_GONE)
+
+    def on_stop(self) -> None:
+        self._emptied_batch.set()
+
+    async def _cancelled(self, sub: SubRef, reason: Reason) -> None:
+        await super()._cancelled(sub, reason)
+        if not self._inflows and not self._retries:
+            self._request_stop(Normal())
+
+    def _announce(self, reason: Reason) -> None:
+        super()._announce(reason)
+        self._news.set()

@@ -1,0 +1,150 @@
+"""Jobs for the tests of the runtime: each does one thing that a job may do. TRACE_FILE names the file in which they leave their traces."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import text
+from tidegate import Cancel, Dead, Done, Failed, Job, JobContext, Outcome, Retry, Snooze, constant, job
+
+
+def trace(line: object) -> None:
+    """Append one line; O_APPEND makes it whole, whoever else writes."""
+    with open(os.environ["TRACE_FILE"], "a", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(f"{line}\n")
+
+
+@job(queue="email")
+async def note(n: int) -> None:
+    trace(n)
+
+
+@job(queue="email")
+async def slow_note(n: int, seconds: float = 0.05) -> None:
+    await asyncio.sleep(seconds)
+    trace(n)
+
+
+@job(queue="email")
+async def long_note(n: int, seconds: float = 600.0) -> None:
+    trace(f"start {n}")
+    await asyncio.sleep(seconds)
+    trace(f"end {n}")
+
+
+@job(queue="email")
+def blocking_note(n: int, seconds: float = 0.0) -> dict[str, int]:
+    time.sleep(seconds)
+    trace(n)
+    return {"n": n}
+
+
+@job(queue="email", max_attempts=3, backoff=constant(0.05))
+async def fails_until(n: int, context: JobContext, good_from: int = 3) -> int:
+    trace(f"{n}:{context.attempt}")
+    if context.attempt < good_from:
+        raise ValueError(f"not yet: attempt {context.attempt}")
+    return n
+
+
+@job(queue="email", max_attempts=2, backoff=constant(0.05), timeout=0.1)
+async def hangs() -> None:
+    await asyncio.sleep(600)
+
+
+@job(queue="email", max_attempts=1, timeout=0.1)
+def hangs_in_a_thread() -> None:
+    time.sleep(1)
+
+
+@job(queue="email", max_attempts=3, on_error={KeyError: Dead("no such user"), TimeoutError: Snooze(0.05), OSError: constant(0.05)})
+async def raises(what: str, context: JobContext) -> str:
+    if context.job.lease > 1:
+        return "then it went well"
+    raise {"key": KeyError("u"), "timeout": TimeoutError("slow"), "os": OSError("gone"), "exit": SystemExit(3)}[what]
+
+
+@job(queue="email", max_attempts=2)
+async def says(word: str, context: JobContext, returned: bool = True) -> object:
+    if context.job.lease > 1:
+        return "then it went well"
+    outcome: Outcome = {
+        "done": Done("as an outcome"),
+        "failed": Failed("no luck"),
+        "retry": Retry(delay=0.05, reason="later"),
+        "snooze": Snooze(0.05),
+        "cancel": Cancel("not needed"),
+        "dead": Dead("hopeless"),
+    }[word]
+    if returned:
+        return outcome
+    raise outcome  # type: ignore[misc]
+
+
+@job(queue="email")
+async def unstorable() -> object:
+    return object()
+
+
+@dataclass(frozen=True)
+class Money:
+    amount: Decimal
+    currency: str
+
+
+@job(queue="email")
+async def typed(day: date, money: Money, tags: set[str], blob: bytes) -> str:
+    return f"{type(day).__name__} {type(money).__name__} {type(tags).__name__} {type(blob).__name__} {money.amount + 1}"
+
+
+@job(queue="email")
+async def inserts(n: int, context: JobContext, fail: bool = False) -> int:
+    await context.connection.execute(text("INSERT INTO effects (n, job_id) VALUES (:n, :job)"), {"n": n, "job": context.job.id})
+    if fail and context.attempt == 1:
+        raise ValueError("after the insert")
+    return n
+
+
+@job(queue="email")
+def inserts_blocking(n: int, context: JobContext, fail: bool = False) -> int:
+    context.connection.execute(text("INSERT INTO effects (n, job_id) VALUES (:n, :job)"), {"n": n, "job": context.job.id})
+    if fail and context.attempt == 1:
+        raise ValueError("after the insert")
+    return n
+
+
+@job(queue="email")
+async def inserts_slowly(n: int, context: JobContext, seconds: float) -> None:
+    await context.connection.execute(text("INSERT INTO effects (n, job_id) VALUES (:n, :job)"), {"n": n, "job": context.job.id})
+    trace(f"start {n}")
+    await asyncio.sleep(seconds)
+
+
+@job(queue="analytics", batch=10)
+async def batched(jobs: list[Job[Money]]) -> None:
+    trace(f"batch {len(jobs)} {sum(job.args.amount for job in jobs)}")
+
+
+@job(queue="analytics", batch=10, max_attempts=1)
+async def judged(jobs: list[Job]) -> dict[int, Outcome]:  # type: ignore[type-arg]
+    return {job.id: Done(job.args["n"]) if job.args["n"] % 2 else Cancel("even") for job in jobs if job.args["n"] != 5}
+
+
+@job(queue="analytics", batch=10, max_attempts=1)
+async def batch_fails(jobs: list[Job]) -> None:  # type: ignore[type-arg]
+    raise ValueError(f"all {len(jobs)} of them")
+
+
+@job(queue="threads")
+async def async_in_a_thread(n: int) -> int:
+    await asyncio.sleep(0.01)
+    return n
+
+
+def plain(n: int, *, times: int = 2) -> int:
+    return n * times
