@@ -12,8 +12,8 @@ from uuid import uuid4
 from tidegate import Tidegate
 from tidegate.demo.jobs import send_receipt
 
-TABLE = "CREATE TABLE IF NOT EXISTS orders (id uuid PRIMARY KEY, customer integer NOT NULL, total numeric NOT NULL)"
-INSERT = "INSERT INTO orders VALUES (%(id)s, %(customer)s, %(total)s)"
+TABLE = "CREATE TABLE IF NOT EXISTS example_orders (id uuid PRIMARY KEY, customer integer NOT NULL, total numeric NOT NULL)"
+INSERT = "INSERT INTO example_orders VALUES (%(id)s, %(customer)s, %(total)s)"
 
 
 def place_order(customer: int, total: Decimal) -> dict[str, object]:

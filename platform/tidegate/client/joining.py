@@ -28,7 +28,7 @@ async def run_in(connection: Any, sql: str, params: Mapping[str, Any]) -> list[A
         return await cursor.fetchall()
     if isinstance(connection, psycopg.Connection):
         return _psycopg(connection, sql, params)
-    core = await _maybe(_core(connection))
+    core = await _maybe(connection.connection()) if _is_session(connection) else connection  # an AsyncConnection is awaitable itself
     result = await _maybe(_checked(core).exec_driver_sql(sql, params))
     return list(result.fetchall())
 
@@ -41,7 +41,8 @@ def run_in_blocking(connection: Any, sql: str, params: Mapping[str, Any]) -> lis
         )
     if isinstance(connection, psycopg.Connection):
         return _psycopg(connection, sql, params)
-    return list(_checked(_core(connection)).exec_driver_sql(sql, params).fetchall())
+    core = connection.connection() if _is_session(connection) else connection
+    return list(_checked(core).exec_driver_sql(sql, params).fetchall())
 
 
 def _psycopg(connection: psycopg.Connection[Any], sql: str, params: Mapping[str, Any]) -> list[Any]:
@@ -50,9 +51,8 @@ def _psycopg(connection: psycopg.Connection[Any], sql: str, params: Mapping[str,
     return cursor.fetchall()
 
 
-def _core(connection: Any) -> Any:
-    """Return the Core connection of a session (awaitable from an async one); anything else as it is."""
-    return connection.connection() if callable(getattr(connection, "get_bind", None)) else connection
+def _is_session(connection: Any) -> bool:
+    return callable(getattr(connection, "get_bind", None))
 
 
 def _checked(connection: Any) -> Any:

@@ -19,7 +19,7 @@ def sentence(tally: Tally) -> str:
     """Return where a run stands, in one line."""
     counts = ", ".join(f"{tally.total(what)} {what}" for what in ("enqueued", "done", "retried", "dead"))
     pools = ", ".join(f"{name} {queue.pool[-1][1]}" for name, queue in tally.queues.items() if queue.pool)
-    return f"{counts}; consumers: {pools or 'none yet'}"
+    return f"{counts}, {tally.open} open; consumers: {pools or 'none yet'}"
 
 
 class Watch:

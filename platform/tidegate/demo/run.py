@@ -38,7 +38,6 @@ __all__ = ["config_in", "run"]
 
 LATENCY: Final = 0.12  # seconds that the mail server thinks about a letter: at high water three consumers have work
 PATIENCE: Final = 120.0  # seconds to wait for what was enqueued; a slow machine needs half a minute
-LOOKED_UP: Final = 10_000  # departures of a run that are looked for afterwards; the first ones, where there were more
 
 
 def config_in(folder: Path) -> Path:
@@ -93,9 +92,9 @@ async def run(
                         sent=lambda batch, ids: _sent(batch, ids, tally, look),
                     )
                     settled = await _settled(node, tally, look, stop)
-            told = min(tally.queues["analytics"].enqueued, LOOKED_UP)
+            told = islice(departures(start), tally.queues["analytics"].enqueued)
             async with tide.engine.connect() as connection:
-                counted = await connection.run_sync(tables.inspect_departures, list(islice(departures(start), told)))
+                counted = await connection.run_sync(tables.inspect_departures, told)
                 models = await connection.run_sync(tables.inspect_models)
     return summarise(
         tally.queues,

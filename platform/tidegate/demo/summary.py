@@ -183,7 +183,8 @@ def _verdict(summary: Summary) -> Iterable[str]:
 def _spark(consumers: Sequence[int]) -> str:
     top = max(consumers, default=0)
     bars = "".join(_BARS[(size * (len(_BARS) - 1)) // top] if size else " " for size in consumers)
-    return f"{bars} {min(consumers)}-{top}" if consumers else ""
+    spread = f"{top}" if min(consumers, default=0) == top else f"{min(consumers)}-{top}"
+    return f"{bars} {spread}" if consumers else ""
 
 
 def _wait(seconds: float | None) -> str:

@@ -6,9 +6,11 @@ are written for a plain SQLAlchemy `Connection`; an `AsyncConnection` runs them 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -18,6 +20,7 @@ from tidegate.demo.findings import Counted, Models
 
 __all__ = ["count_departures", "inspect_departures", "inspect_models", "keep_model", "prepare"]
 
+CHUNK: Final = 10_000  # departures in one question
 _PREPARING: Final = 7_305_013_874_211  # an advisory lock of the shop's own
 
 
@@ -38,10 +41,15 @@ def keep_model(connection: Connection, *, depth: int, seed: int, score: float, f
     connection.exec_driver_sql(_statement("keep_model"), {"depth": depth, "seed": seed, "score": score, "file": file})
 
 
-def inspect_departures(connection: Connection, told: Sequence[Departure]) -> Counted:
+def inspect_departures(connection: Connection, told: Iterable[Departure]) -> Counted:
     """Return how many of `told` were counted, and the totals."""
-    row = connection.exec_driver_sql(_statement("inspect_departures"), _columns(told)).one()
-    return Counted(**row._asdict())
+    rest, counted = iter(told), 0
+    while True:
+        chunk = list(islice(rest, CHUNK))
+        found = Counted(**connection.exec_driver_sql(_statement("inspect_departures"), _columns(chunk)).one()._asdict())
+        counted += found.counted
+        if len(chunk) < CHUNK:
+            return replace(found, counted=counted)
 
 
 def inspect_models(connection: Connection) -> Models:

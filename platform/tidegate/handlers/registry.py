@@ -94,6 +94,7 @@ def _shown(handler: Handler) -> str:
 
 
 def _imported(name: str, path: Path | None) -> ModuleType:
+    importlib.invalidate_caches()  # the module may be younger than the last look into its folder
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:

@@ -158,7 +158,7 @@ class Signature:
         for place, value in enumerate(args):
             name, convert = plan.positional[place] if place < len(plan.positional) else (f"argument {place + 1}", plan.rest)
             if convert is None:
-                problems.append(f"takes {len(plan.positional)} positional arguments, got {len(args)}")
+                problems.append(f"takes at most {len(plan.positional)} arguments by position, got {len(args)}")
                 break
             try:
                 positional.append(convert(value))

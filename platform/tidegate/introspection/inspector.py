@@ -18,7 +18,7 @@ from tidegate.errors import NotFound, nearest
 from tidegate.introspection.asking import asking
 from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView
 from tidegate.introspection.stored import call_parts, readable
-from tidegate.job import State, Word
+from tidegate.jobs import State, Word
 from tidegate.store.rows import EXACT_COUNT, estimated
 from tidegate.store.statements import statement
 

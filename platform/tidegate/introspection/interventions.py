@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 
 from tidegate.errors import NotFound, Refused
 from tidegate.introspection.asking import asking
-from tidegate.job import State
+from tidegate.jobs import State
 from tidegate.store.statements import statement
 
 __all__ = ["Cancelled", "Operator", "Retried"]

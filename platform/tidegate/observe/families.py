@@ -1,13 +1,8 @@
-"""What is counted, and how it is shown to a scrape.
-
-Plain dicts and one bisection instead of the client library's locked objects: an event costs a fifth of what it would there, and all
-events of a node arrive on its one loop, as does the scrape (benchmarks/metrics.py).
-"""
+"""From what was counted or read to what a scrape is told, by the catalogue's names and words."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from math import inf
 from typing import TypeAlias
 
@@ -15,57 +10,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric as Family
 
 from tidegate.observe.catalogue import Metric
+from tidegate.observe.tallies import Distribution
 
-__all__ = ["Counts", "Distribution", "Distributions", "Family", "Labels", "counter", "empty", "gauge", "histogram"]
+__all__ = ["Family", "Labels", "counter", "empty", "gauge", "histogram"]
 
 Labels: TypeAlias = tuple[str, ...]
-
-
-class Counts(dict[Labels, float]):
-    """A counter's values by label values: `counts[labels] += 1`."""
-
-    def __missing__(self, labels: Labels) -> float:
-        return 0
-
-
-class Distribution:
-    """How often values fell into each bucket."""
-
-    __slots__ = ("bounds", "counts", "total")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def observe(self, value: float) -> None:
-        """Count `value` in the bucket whose upper bound it does not exceed."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-    def cumulative(self) -> Iterator[tuple[str, float]]:
-        """Yield each bucket's bound as text and how many values did not exceed it."""
-        seen = 0
-        for bound, count in zip((*self.bounds, inf), self.counts, strict=True):
-            seen += count
-            yield _text(bound), seen
-
-
-class Distributions(dict[Labels, Distribution]):
-    """A histogram's distributions by label values; one that is asked for exists."""
-
-    def __init__(self, metric: Metric) -> None:
-        super().__init__()
-        self._bounds = metric.buckets
-
-    def begin(self, labels: Iterable[Labels]) -> None:
-        """Show zeros for these labels from now on."""
-        for each in labels:
-            self.setdefault(each, Distribution(self._bounds))
-
-    def __missing__(self, labels: Labels) -> Distribution:
-        self[labels] = fresh = Distribution(self._bounds)
-        return fresh
 
 
 def counter(metric: Metric, counts: Mapping[Labels, float]) -> Family:
@@ -88,7 +37,7 @@ def histogram(metric: Metric, distributions: Mapping[Labels, Distribution]) -> F
     """Return what a scrape is told of a histogram."""
     shown = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, distribution in distributions.items():
-        shown.add_metric(labels, list(distribution.cumulative()), distribution.total)
+        shown.add_metric(labels, [(_text(bound), seen) for bound, seen in distribution.cumulative()], distribution.total)
     return shown
 
 

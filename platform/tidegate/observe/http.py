@@ -12,11 +12,13 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -25,6 +27,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tidegate.backoff import exponential
 from tidegate.errors import TidegateError
+from tidegate.observe.families import Family
 from tidegate.observe.health import readiness
 from tidegate.observe.metrics import Metrics
 from tidegate.supervision import ChildSpec, FunctionChild, spawn
@@ -120,11 +123,14 @@ def http_child(
 
 
 def application(node: Node, metrics: Metrics) -> Starlette:
-    """Return the app behind the port, for programs that mount it in one of their own."""
+    """Return the app behind the port, for programs that mount it in one of their own; it belongs on the node's loop."""
+    writer = ThreadPoolExecutor(1, thread_name_prefix="tidegate-metrics")  # the loop's own may be full of handlers' calls
 
     async def scrape(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(metrics.registry), headers={"content-type": content_type})
+        read = _Read(list(metrics.registry.collect()))
+        text = await asyncio.get_running_loop().run_in_executor(writer, encode, read)  # ten times as long as the reading
+        return Response(text, headers={"content-type": content_type})
 
     async def ready(_: Request) -> Response:
         now = readiness(node.supervisor)
@@ -136,6 +142,16 @@ def application(node: Node, metrics: Metrics) -> Starlette:
         Route("/readyz", ready, methods=["GET"]),
     ]
     return Starlette(routes=routes)
+
+
+class _Read(Collector):
+    """What was read of a registry, as one."""
+
+    def __init__(self, families: list[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Family]:
+        return self._families
 
 
 async def _alive(_: Request) -> Response:

@@ -3,7 +3,7 @@
     configure()                            # by the program that owns the process, once; the library never calls it
     node.events.attach(log_event)          # what became of jobs and queues, as lines with fields
 
-Any logger may add fields by `extra={"queue": ..., "job_id": ...}`; both forms show them.
+Any logger may add fields by `extra={"queue": ..., "job_id": ...}`: JSON has all of them, lines for people those of the job.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["HumanFormatter", "JsonFormatter", "configure", "fields_of", "log_eve
 
 logger = logging.getLogger("tidegate.events")
 
+JOB_FIELDS: Final = ("queue", "kind", "job_id", "attempt")
 QUIET: Final = ("uvicorn", "asyncio")  # their information is about themselves
 FAILURES: Final = frozenset({Word.FAILED, Word.RETRIED, Word.TIMED_OUT, Word.CRASHED})
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_FIRST: Final = ("queue", "kind", "job_id", "attempt")
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
 _COLOURS: Final = {logging.DEBUG: "2", logging.INFO: "32", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
 
@@ -71,11 +71,13 @@ def log_event(event: Event) -> None:
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     """Return what was given as `extra`, the job's own fields first."""
     given = {key: value for key, value in vars(record).items() if key not in _STANDARD}
-    return {key: given[key] for key in (*(key for key in _FIRST if key in given), *(key for key in given if key not in _FIRST))}
+    return {
+        key: given[key] for key in (*(key for key in JOB_FIELDS if key in given), *(key for key in given if key not in JOB_FIELDS))
+    }
 
 
 class HumanFormatter(logging.Formatter):
-    """Time, level, message, fields; a traceback below. Control characters are shown, not sent to the terminal."""
+    """Time, level, message, the job's fields; a traceback below. Control characters are shown, not sent to the terminal."""
 
     def __init__(self, *, colour: bool = False) -> None:
         super().__init__()
@@ -84,16 +86,14 @@ class HumanFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         at = datetime.fromtimestamp(record.created, tz=UTC).astimezone().strftime("%H:%M:%S")
-        fields = "".join(f" {key}={value}" for key, value in fields_of(record).items())
-        text = f"{record.getMessage()}{self._paint('2', f' {fields}') if fields else ''}"
-        return f"{self._paint('2', at)} {self._level(record)} {text}{_indented(_trace(self, record))}"
-
-    def _level(self, record: logging.LogRecord) -> str:
-        return self._paint(_COLOURS.get(record.levelno, "0"), f"{record.levelname.lower():<8}")
+        level = self._paint(_COLOURS.get(record.levelno, "0"), f"{record.levelname.lower():<8}")
+        message = "\n    ".join(_harmless(record.getMessage()).splitlines())
+        fields = "".join(f"  {key}={_harmless(str(value))}" for key, value in fields_of(record).items() if key in JOB_FIELDS)
+        trace = "".join(f"\n    {line}" for line in _harmless(_trace(self, record)).splitlines())
+        return f"{self._paint('2', at)} {level} {message}{self._paint('2', fields) if fields else ''}{trace}"
 
     def _paint(self, colour: str, text: str) -> str:
-        plain = text.translate(_CONTROL)
-        return f"\x1b[{colour}m{plain}\x1b[0m" if self._colour else plain
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text
 
 
 class JsonFormatter(logging.Formatter):
@@ -133,8 +133,8 @@ def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     return "\n".join(parts)
 
 
-def _indented(text: str) -> str:
-    return "".join(f"\n    {line}" for line in text.translate(_CONTROL).splitlines())
+def _harmless(text: str) -> str:
+    return text.translate(_CONTROL)
 
 
 def _may_colour(environ: Mapping[str, str]) -> bool:

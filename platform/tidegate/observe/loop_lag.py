@@ -26,12 +26,13 @@ class LoopLag:
 
     @property
     def worst(self) -> float | None:
-        """The longest delay of the last 15 seconds; None before the first measurement."""
+        """The longest delay of the last 15 seconds; None where nobody measures."""
         return max(self._seen, default=None)
 
     async def measure(self) -> None:
-        """Measure until cancelled."""
+        """Measure until cancelled; a loop that has just begun is not late."""
         loop = asyncio.get_running_loop()
+        self._seen.append(0.0)
         while True:
             due = loop.time() + PAUSE
             await asyncio.sleep(PAUSE)

@@ -9,8 +9,8 @@ The catalogue says what there is. Events arrive for every job, so what happens h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, ProcessCollector
 from prometheus_client.registry import Collector
@@ -28,19 +28,18 @@ from tidegate.events import (
     JobStarted,
     Restarted,
 )
-from tidegate.jobs import Reason, Word
+from tidegate.jobs import Reason
 from tidegate.observe import catalogue
-from tidegate.observe.families import Counts, Distributions, Family, counter, empty, histogram
+from tidegate.observe.families import Family, Labels, counter, empty, histogram
 from tidegate.observe.gauges import fleet_gauges, node_gauges
 from tidegate.observe.labels import Kinds, child_label
 from tidegate.observe.loop_lag import LoopLag
+from tidegate.observe.tallies import Counts, KindTally, QueueTallies
 
 if TYPE_CHECKING:
     from tidegate.runtime.node import Node
 
 __all__ = ["EnqueueMetrics", "Metrics"]
-
-USUAL: Final = (Word.DONE, Word.FAILED)
 
 
 class Metrics(Collector):
@@ -53,33 +52,39 @@ class Metrics(Collector):
         """For a client in this process: `tide.events.attach(metrics.enqueued)`."""
         self._node = node
         self._kinds = Kinds(node.handlers.kinds())
-        self._finished = Counts()
+        self._queues = QueueTallies(node.queues)
         self._dead = Counts()
         self._restarts = Counts()
         self._errors = Counts()
-        self._leases_lost = Counts({(queue,): 0 for queue in node.queues})
-        self._rescued = Counts({(queue,): 0 for queue in node.queues})
-        self._wait = Distributions(catalogue.JOB_WAIT)
-        self._run = Distributions(catalogue.JOB_RUN)
-        self._claim = Distributions(catalogue.CLAIM)
-        self._batch = Distributions(catalogue.CLAIM_BATCH)
-        self._ack = Distributions(catalogue.ACK)
-        for each in (self._wait, self._claim, self._batch, self._ack):
-            each.begin((queue,) for queue in node.queues)
-        self._counting: dict[type[Event], Callable[[Any], None]] = {
-            JobStarted: self._on_started,
-            JobEnded: self._on_ended,
-            Claimed: self._on_claimed,
-            Acked: self._on_acked,
-            JobRejected: self._on_rejected,
-            DeadLettered: self._on_dead_letter,
-            JobsRescued: self._on_rescued,
-            Restarted: self._on_restarted,
-            DatabaseFailed: self._on_database_failed,
-        }
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
-        node.events.attach(self._on_event)
+        node.events.attach(self.on_event)
+
+    def on_event(self, event: Event) -> None:
+        """Count `event`; the two that come with every job are looked for first."""
+        match event:
+            case JobEnded():
+                self._queues[event.queue].kind(self._kinds[event.kind]).ended(event.word, event.seconds)
+            case JobStarted():
+                self._queues[event.queue].wait.observe(event.waited)
+            case Acked():
+                self._queues[event.queue].ack.observe(event.seconds)
+            case Claimed():
+                tally = self._queues[event.queue]
+                tally.claim.observe(event.seconds)
+                tally.batch.observe(event.jobs)
+            case DeadLettered():
+                self._dead[event.queue, self._kinds[event.kind], event.reason] += 1
+            case JobRejected():
+                self._queues[event.queue].leases_lost += 1
+            case JobsRescued():
+                self._queues[event.queue].rescued += event.jobs
+            case Restarted():
+                self._restarts[child_label(event.child),] += 1
+            case DatabaseFailed():
+                self._errors[event.operation,] += 1
+            case _:
+                pass  # what the others tell is read from the node
 
     def describe(self) -> list[Family]:
         """Return what `collect` may yield, without samples, so that two of the same name in a registry are noticed."""
@@ -87,67 +92,29 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Yield what a scrape reads. It looks at memory only, and takes no longer while the database is away."""
-        yield counter(catalogue.JOBS_FINISHED, self._finished)
-        yield histogram(catalogue.JOB_WAIT, self._wait)
-        yield histogram(catalogue.JOB_RUN, self._run)
-        yield histogram(catalogue.CLAIM, self._claim)
-        yield histogram(catalogue.CLAIM_BATCH, self._batch)
-        yield histogram(catalogue.ACK, self._ack)
-        yield counter(catalogue.LEASES_LOST, self._leases_lost)
-        yield counter(catalogue.DEAD_LETTERS, self._dead)
-        yield counter(catalogue.JOBS_RESCUED, self._rescued)
-        yield counter(catalogue.RESTARTS, self._restarts)
-        yield counter(catalogue.DATABASE_ERRORS, self._errors)
+        yield from self._of_events()
         supervisor = self._node.supervisor
         yield from node_gauges(supervisor, self._node.queues, lag=self.lag.worst)
         now = asyncio.get_running_loop().time()
         yield from fleet_gauges(supervisor.snapshot, self._node.settings.queue_names, now=now)
 
-    def _on_event(self, event: Event) -> None:
-        count = self._counting.get(type(event))
-        if count is not None:
-            count(event)
-
-    def _on_started(self, event: JobStarted) -> None:
-        self._wait[event.queue,].observe(event.waited)
-
-    def _on_ended(self, event: JobEnded) -> None:
-        queue, kind = event.queue, self._kinds[event.kind]
-        labels = (queue, kind, event.word)
-        if labels not in self._finished:
-            self._first(queue, kind)
-        self._finished[labels] += 1
-        if event.seconds is not None:
-            self._run[queue, kind].observe(event.seconds)
-
-    def _first(self, queue: str, kind: str) -> None:
-        """Show zeros for what has not happened yet to this kind: a rate does not see a series whose first value is 1."""
-        for word in USUAL:
-            self._finished.setdefault((queue, kind, word), 0)
-        self._dead.setdefault((queue, kind, Reason.ATTEMPTS_EXHAUSTED), 0)
-
-    def _on_claimed(self, event: Claimed) -> None:
-        labels = (event.queue,)
-        self._claim[labels].observe(event.seconds)
-        self._batch[labels].observe(event.jobs)
-
-    def _on_acked(self, event: Acked) -> None:
-        self._ack[event.queue,].observe(event.seconds)
-
-    def _on_rejected(self, event: JobRejected) -> None:
-        self._leases_lost[event.queue,] += 1
-
-    def _on_dead_letter(self, event: DeadLettered) -> None:
-        self._dead[event.queue, self._kinds[event.kind], event.reason] += 1
-
-    def _on_rescued(self, event: JobsRescued) -> None:
-        self._rescued[event.queue,] += event.jobs
-
-    def _on_restarted(self, event: Restarted) -> None:
-        self._restarts[child_label(event.child),] += 1
-
-    def _on_database_failed(self, event: DatabaseFailed) -> None:
-        self._errors[event.operation,] += 1
+    def _of_events(self) -> Iterator[Family]:
+        queues = self._queues.items()
+        kinds: list[tuple[Labels, KindTally]] = [
+            ((queue, kind), each) for queue, tally in queues for kind, each in tally.kinds.items()
+        ]
+        finished = {(*labels, word): float(count) for labels, kind in kinds for word, count in kind.outcomes.items()}
+        yield counter(catalogue.JOBS_FINISHED, finished)
+        yield counter(catalogue.DEAD_LETTERS, {**{(*labels, Reason.ATTEMPTS_EXHAUSTED): 0.0 for labels, _ in kinds}, **self._dead})
+        yield histogram(catalogue.JOB_WAIT, {(queue,): tally.wait for queue, tally in queues})
+        yield histogram(catalogue.JOB_RUN, {labels: kind.run for labels, kind in kinds})
+        yield histogram(catalogue.CLAIM, {(queue,): tally.claim for queue, tally in queues})
+        yield histogram(catalogue.CLAIM_BATCH, {(queue,): tally.batch for queue, tally in queues})
+        yield histogram(catalogue.ACK, {(queue,): tally.ack for queue, tally in queues})
+        yield counter(catalogue.LEASES_LOST, {(queue,): tally.leases_lost for queue, tally in queues})
+        yield counter(catalogue.JOBS_RESCUED, {(queue,): tally.rescued for queue, tally in queues})
+        yield counter(catalogue.RESTARTS, self._restarts)
+        yield counter(catalogue.DATABASE_ERRORS, self._errors)
 
 
 class EnqueueMetrics:

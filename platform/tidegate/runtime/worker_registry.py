@@ -1,8 +1,8 @@
 """Who is alive: this node's row and its heartbeat, and the watch over the others.
 
 The database is the authority: a node is alive while its row says so. Local clocks are used for one thing only, to distrust oneself
-sooner. A node whose row was declared dead has lost its identity for good; `lost` is set, and the QueueSupervisor ends what runs and
-begins anew under another one (protocol L1).
+sooner. A node whose row was declared dead has lost its identity for good: the registry ends, and rest_for_one ends what runs and begins
+anew under another one (protocol L1).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tidegate.runtime.heartbeat import Heartbeat, Pulse
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.rescue import rescue_lost
 from tidegate.store.protocol import NodeRow, Store
-from tidegate.supervision import FunctionChild, Reason, Shutdown
+from tidegate.supervision import Exit, FunctionChild, Reason, Shutdown
 
 __all__ = ["WorkerRegistry"]
 
@@ -47,7 +47,7 @@ class WorkerRegistry(FunctionChild):
         rng: Random,
     ) -> None:
         super().__init__(self._run, name="registry")
-        self.lost = asyncio.Event()
+        self._wake = asyncio.Event()
         self._row = row
         self._lease = lease
         self._store = store
@@ -93,9 +93,14 @@ class WorkerRegistry(FunctionChild):
         super().kill()
 
     async def _run(self) -> None:
-        while True:
+        loop = asyncio.get_running_loop()
+        while not self._lease.lost:
+            self._wake.clear()
             await self._tick()
-            await asyncio.sleep(TICK * self._rng.uniform(0.8, 1.2))
+            timer = loop.call_later(TICK * self._rng.uniform(0.8, 1.2), self._wake.set)
+            await self._wake.wait()
+            timer.cancel()
+        raise Exit(Shutdown("its identity was declared dead"))
 
     async def _tick(self) -> None:
         self._said = json.dumps(self._status())
@@ -119,4 +124,4 @@ class WorkerRegistry(FunctionChild):
     def _is_lost(self) -> None:
         logger.error("node %s was declared dead by others; it ends what it runs and begins anew", self._lease.node)
         self._lease.lost = True
-        self.lost.set()
+        self._wake.set()

@@ -1,10 +1,10 @@
-"""Demand-driven stages: consumers ask, producers answer, and nothing is ever pushed on anybody or lost between two of them.
+"""Demand-driven stages: consumers ask, producers answer, nothing is pushed on anybody, and nothing is lost between two of them.
 
-`Producer`, `Consumer`, `ProducerConsumer` and `TaskConsumer` are asyncio shells around pure cores: the dispatchers, the `Buffer` and
-`split_batches`, which decide and return what is to be done.
+`Producer`, `Consumer`, `ProducerConsumer` and `TaskConsumer` are asyncio shells around pure cores: the dispatchers, the `Buffer`
+and `split_batches`, which decide and return what is to be done.
 
-The type checker refuses to wire a Producer[str] to a Consumer[int] by object; the events of a stage that is named by a string have no
-type that it could know.
+The type checker refuses to wire a Producer[str] to a Consumer[int] by object; the events of a stage that is named by a string have
+no type that it could know.
 """
 
 from tidegate.stages.broadcast_dispatcher import BroadcastDispatcher

@@ -31,10 +31,12 @@ class BroadcastDispatcher(Dispatcher[T]):
 
     @property
     def wanted(self) -> int:
+        """Return the demand that all consumers share."""
         return self._waiting
 
     @property
     def demand(self) -> int:
+        """Return what was requested and not dispatched."""
         return self._requested
 
     def open_demand(self, sub: SubRef) -> int:
@@ -42,6 +44,7 @@ class BroadcastDispatcher(Dispatcher[T]):
         return self._surplus[sub] + self._waiting
 
     def subscribe(self, sub: SubRef, opts: Subscription[Any]) -> int:
+        """Take `sub` in; the shared demand becomes surplus until it has asked (BD2)."""
         if opts.selector is not None and not callable(opts.selector):
             raise Rejected("bad_selector", f"a selector is a function of one event, got: {opts.selector!r}")
         if any(_same_consumer(sub, other) for other in self._surplus):
@@ -56,6 +59,7 @@ class BroadcastDispatcher(Dispatcher[T]):
         return 0
 
     def cancel(self, sub: SubRef) -> tuple[int, list[T]]:
+        """Forget `sub`; if it was the slowest, its end sets demand free (BD4)."""
         if self._surplus.pop(sub, None) is None:
             return 0, []
         del self._selectors[sub]
@@ -65,10 +69,12 @@ class BroadcastDispatcher(Dispatcher[T]):
         return self._share(), []
 
     def ask(self, sub: SubRef, n: int) -> tuple[int, Dispatch[T]]:
+        """Add to the surplus of `sub`; what all have surplus of is shared from now on (BD1)."""
         self._surplus[sub] = self._surplus.pop(sub) + n  # whoever asked last is served first
         return self._share(), NOTHING
 
     def retract(self, sub: SubRef, n: int) -> int:
+        """Take back the surplus of `sub`, and then its part in the shared demand."""
         own = min(n, self._surplus[sub])
         shared = min(n - own, self._waiting)
         self._surplus[sub] -= own
@@ -80,6 +86,7 @@ class BroadcastDispatcher(Dispatcher[T]):
         return own + shared
 
     def dispatch(self, events: list[T]) -> Dispatch[T]:
+        """Send the shared part to everybody, as one message each (BD3, BD5)."""
         if not self._waiting:
             return Dispatch([], events[:], [], [])
         now, leftover = events[: self._waiting], events[self._waiting :]
@@ -96,6 +103,7 @@ class BroadcastDispatcher(Dispatcher[T]):
         return Dispatch(sends, leftover, reask, [])
 
     def info(self, message: Any) -> list[Any]:
+        """Let `message` through: no event waits here."""
         return [message]
 
     def _share(self) -> int:

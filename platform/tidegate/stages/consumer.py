@@ -5,6 +5,8 @@ their producer as `CONSUMER_GONE`, the running batch as `INTERRUPTED`: all of it
 events it took care of.
 """
 
+# ruff: noqa: SLF001 - producers and consumers are the two ends of one protocol
+
 from __future__ import annotations
 
 import asyncio
@@ -19,11 +21,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 from tidegate.stages.demand import check_integer, split_batches
 from tidegate.stages.dispatch import ALREADY_SUBSCRIBED, Rejected
 from tidegate.stages.errors import NotAProducer, StageGone
+from tidegate.stages.life import NORMAL
 from tidegate.stages.mailbox import Receive
 from tidegate.stages.names import names
-from tidegate.stages.life import NORMAL
 from tidegate.stages.stage import Stage
-from tidegate.stages.subscription import DRAINED, Cancel, StageRef, SubRef, Subscription, Why
+from tidegate.stages.subscription import DRAINED, Cancel, StageRef, SubRef, Subscription, Why, label
 from tidegate.supervision.exits import Crash, NoProc, Reason, expected
 
 __all__ = ["Consumer"]
@@ -91,7 +93,7 @@ class Consumer(Stage, Generic[In]):
         if sub not in self._inflows or not sub.producer.alive:
             return 0
         try:
-            taken: int = await sub.producer._request(sub.producer._on_retract, (sub, n), None)  # noqa: SLF001 - two ends of a protocol
+            taken: int = await sub.producer._request(sub.producer._on_retract, (sub, n), None)
         except StageGone:
             return 0
         if (inflow := self._inflows.get(sub)) is not None:
@@ -101,7 +103,7 @@ class Consumer(Stage, Generic[In]):
     def cancel(self, sub: SubRef, reason: Reason = NORMAL) -> None:
         """End the subscription; what that means for this consumer is the table of its cancel mode (G60)."""
         if sub in self._inflows:
-            sub.producer._post(sub.producer._on_cancel, sub, reason)  # noqa: SLF001 - as above
+            sub.producer._post(sub.producer._on_cancel, sub, reason)
 
     @property
     def unhandled(self) -> Sequence[In]:
@@ -121,7 +123,8 @@ class Consumer(Stage, Generic[In]):
         del self._unhandled[:n]
 
     def describe(self) -> Mapping[str, object]:
-        subscriptions = [{"to": repr(sub.producer), "demand": inflow.demand} for sub, inflow in self._inflows.items()]
+        """Return its state in plain values, `running` being the events in the hands of `handle_events`."""
+        subscriptions = [{"to": label(sub.producer), "demand": inflow.demand} for sub, inflow in self._inflows.items()]
         return {**super().describe(), "running": self._running(), "subscriptions": subscriptions}
 
     # Subscriptions
@@ -137,9 +140,14 @@ class Consumer(Stage, Generic[In]):
         await super()._begin()
 
     async def _on_subscribe_request(self, answer: asyncio.Future[SubRef], options: Subscription[In]) -> None:
-        ref = await self._subscribe(options)
-        if not answer.done():
-            answer.set_result(ref)
+        try:
+            ref = await self._subscribe(options)
+        except NotAProducer as error:
+            if not answer.done():
+                answer.set_exception(error)
+        else:
+            if not answer.done():
+                answer.set_result(ref)
 
     async def _subscribe(self, options: Subscription[In]) -> SubRef:
         producer: Any = names.whereis(options.to) if isinstance(options.to, str) else options.to
@@ -147,7 +155,7 @@ class Consumer(Stage, Generic[In]):
             raise NotAProducer(producer)
         if producer is None or not producer.alive:
             return self._found_nobody(SubRef(self, options.to, options), options)
-        sub = SubRef(self, producer, options, producer._hand_back)  # noqa: SLF001 - as above
+        sub = SubRef(self, producer, options, producer._hand_back)
         producer._watch(sub, partial(self._post, self._on_ended, sub))
         producer._post(producer._on_subscribe, sub)
         inflow = self._inflows[sub] = _Inflow(sub, options.max_demand, options.low_water, options.manual)
@@ -176,7 +184,7 @@ class Consumer(Stage, Generic[In]):
 
     async def _on_ended(self, sub: SubRef, reason: Reason) -> None:
         if self._inflows.pop(sub, None) is not None:
-            sub.producer._unwatch(sub)  # noqa: SLF001 - as above
+            sub.producer._unwatch(sub)
             await self._cancelled(sub, reason)
 
     async def _cancelled(self, sub: SubRef, reason: Reason) -> None:
@@ -222,7 +230,7 @@ class Consumer(Stage, Generic[In]):
         self._sub = None
 
     def _ask(self, sub: SubRef, n: int) -> None:
-        sub.producer._post(sub.producer._on_ask, sub, n)  # noqa: SLF001 - as above
+        sub.producer._post(sub.producer._on_ask, sub, n)
 
     def _split(self, inflow: _Inflow, arrived: int) -> list[tuple[int, int]]:
         if inflow.manual:
@@ -255,7 +263,7 @@ class Consumer(Stage, Generic[In]):
         self._give_back_rest()
         reason = self._stop_reason or NORMAL
         for sub in self._inflows:
-            sub.producer._post(sub.producer._on_cancel, sub, reason)  # noqa: SLF001 - as above
+            sub.producer._post(sub.producer._on_cancel, sub, reason)
 
     def _give_back_rest(self) -> None:
         rest, self._rest = self._rest, []
@@ -273,7 +281,7 @@ class Consumer(Stage, Generic[In]):
         for timer in self._retries.values():
             timer.cancel()
         for sub in self._inflows:
-            sub.producer._unwatch(sub)  # noqa: SLF001 - as above
+            sub.producer._unwatch(sub)
         super()._close(reason)
 
     def _discard(self, receive: Receive, subject: Any, content: Any, reason: Reason) -> None:

@@ -41,10 +41,12 @@ class DemandDispatcher(Dispatcher[T]):
 
     @property
     def wanted(self) -> int:
+        """Return the sum of all open demand."""
         return -sum(negated for negated, _, _ in self._line)
 
     @property
     def demand(self) -> int:
+        """Return the open demand and what is pending."""
         return self.wanted + self._pending
 
     @property
@@ -57,16 +59,19 @@ class DemandDispatcher(Dispatcher[T]):
         return -self._place[sub][0]
 
     def subscribe(self, sub: SubRef, opts: Subscription[Any]) -> int:  # noqa: ARG002 - this dispatcher has no options
+        """Put `sub` at the end of the line, with no demand (DD1)."""
         self._enter(sub, 0)
         return 0
 
     def cancel(self, sub: SubRef) -> tuple[int, list[T]]:
+        """Keep the open demand of `sub` as pending (DD5)."""
         if sub in self._place:
             self._pending += self._leave(sub)
             self._greedy.discard(sub)
         return 0, []
 
     def ask(self, sub: SubRef, n: int) -> tuple[int, Dispatch[T]]:
+        """Move `sub` up the line; ask upstream for what pending demand does not cover (DD2)."""
         if self._max_demand is None:
             self._max_demand = n
         elif n > self._max_demand and sub not in self._greedy:
@@ -80,12 +85,14 @@ class DemandDispatcher(Dispatcher[T]):
         return n - already, NOTHING
 
     def retract(self, sub: SubRef, n: int) -> int:
+        """Take back what `sub` has asked for and not got."""
         waiting = self._leave(sub)
         taken = min(n, waiting)
         self._enter(sub, waiting - taken)
         return taken
 
     def dispatch(self, events: list[T]) -> Dispatch[T]:
+        """Give the head of the line as much as it wants, as one message, and go on with the next (DD3, DD4)."""
         if self._shuffle is not None:
             self._shuffle_equals(self._shuffle)
         sends: list[tuple[SubRef, list[T]]] = []
@@ -105,6 +112,7 @@ class DemandDispatcher(Dispatcher[T]):
         return Dispatch(sends, leftover, [], [])
 
     def info(self, message: Any) -> list[Any]:
+        """Let `message` through: no event waits here."""
         return [message]
 
     def _enter(self, sub: SubRef, demand: int) -> None:

@@ -1,24 +1,21 @@
 """The life of a stage: one task that is started, runs, and ends in exactly one of three ways (G1, G2, G6).
 
-Orderly, by `stop` or by raising `Exit`; by a crash, which is any other exception of a callback and any cancellation that nobody asked
-for; or killed. Whatever the way, what it still holds is settled before anybody hears of its end.
+Orderly, by `stop` or by raising `Exit`; by a crash, which is any other exception of a callback and any cancellation that nobody
+asked for; or killed. Whatever the way, what it still holds is settled before anybody hears of its end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from abc import ABC
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
-
-from typing_extensions import Self
+from typing import Any, Final, Self, TypeAlias
 
 from tidegate.stages.errors import BadReturn
 from tidegate.stages.mailbox import Mailbox, Receive
 from tidegate.stages.names import names
 from tidegate.stages.subscription import SubRef
-from tidegate.supervision.child import IGNORE, Ignore
+from tidegate.supervision.child import IGNORE, Child, Ignore
 from tidegate.supervision.errors import AlreadyStarted, NotReady, SystemExitInChild
 from tidegate.supervision.exits import Crash, Exit, Killed, Normal, Reason, expected
 from tidegate.supervision.tasks import spawn
@@ -32,7 +29,7 @@ NORMAL: Final = Normal()
 Ready: TypeAlias = "asyncio.Future[Ignore | BaseException | None]"
 
 
-class Life(ABC):
+class Life(Child):
     """A child for a supervisor: `start`, `stop`, `join`, `kill`.
 
     A name makes it known to the whole process while it lives.
@@ -76,8 +73,8 @@ class Life(ABC):
     async def stop(self, reason: Reason = NORMAL, timeout: float | None = None) -> None:
         """End it with `reason` after the callback that runs; after `timeout` seconds cancel that, and at last abandon it.
 
-        It is told at once (`on_stop`, `stopping`). May be called by anyone, often, and be cancelled; the first reason counts. From one
-        of its own callbacks this only takes note and returns.
+        It is told at once (`on_stop`, `stopping`). May be called by anyone, often, and be cancelled; the first reason counts. From
+        one of its own callbacks this only takes note and returns.
         """
         self._request_stop(reason)
         task = self._task

@@ -4,6 +4,8 @@ Whatever cannot be delivered is handed to `on_undelivered`, exactly once, with t
 stage's end, after the end of the producer even: it must need nothing but what it closes over.
 """
 
+# ruff: noqa: SLF001 - producers and consumers are the two ends of one protocol
+
 from __future__ import annotations
 
 import asyncio
@@ -44,7 +46,7 @@ class Outlet(Stage, Generic[Out]):
         self._returning: dict[asyncio.Task[None], None] = {}
 
     def on_undelivered(self, events: Sequence[Out], why: Why) -> Awaitable[None] | None:
-        """Take back `events`. Called in place and at once, in whichever stage dropped them; what it returns is awaited in a task."""
+        """Take back `events`. Called at once, in whichever stage dropped them; what it returns is awaited in a task of its own."""
         if why is not Why.OVERFLOW:  # `format_discarded` has seen to that
             logger.warning("%r: %d events were not delivered (%s)", self, len(events), why)
         return None
@@ -103,7 +105,7 @@ class Outlet(Stage, Generic[Out]):
 
     def _carry_out(self, work: Dispatch[Out]) -> None:
         for sub, events in work.sends:
-            sub.consumer._deliver(sub, events)  # noqa: SLF001 - the two ends of one protocol
+            sub.consumer._deliver(sub, events)
         for sub, n in work.reask:
             self._reask(sub, n)
         self._release(work.infos)
@@ -172,7 +174,7 @@ class Outlet(Stage, Generic[Out]):
         for info in infos:
             self._dropped(info)
         for sub in self._outflows:
-            sub.consumer._unwatch(sub)  # noqa: SLF001 - as above
+            sub.consumer._unwatch(sub)
 
     def _discard(self, receive: Receive, subject: Any, content: Any, reason: Reason) -> None:
         if receive == self._on_due:

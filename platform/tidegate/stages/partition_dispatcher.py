@@ -58,10 +58,12 @@ class PartitionDispatcher(Dispatcher[T]):
 
     @property
     def wanted(self) -> int:
+        """Return how many events will find a partition, in a queue if need be."""
         return self._waiting
 
     @property
     def demand(self) -> int:
+        """Return what was asked upstream and not dispatched."""
         return self._waiting
 
     @property
@@ -79,6 +81,7 @@ class PartitionDispatcher(Dispatcher[T]):
         return self._of[sub].demand
 
     def subscribe(self, sub: SubRef, opts: Subscription[Any]) -> int:
+        """Give `sub` its partition; one consumer each (PD5)."""
         name = opts.partition
         known = f"partitions: {', '.join(repr(each) for each in self._names)}"
         if name is None and None not in self._partitions:
@@ -93,6 +96,7 @@ class PartitionDispatcher(Dispatcher[T]):
         return 0
 
     def cancel(self, sub: SubRef) -> tuple[int, list[T]]:
+        """Keep open demand as pending; ask again for what was queued, and hand that back (PD4)."""
         partition = self._of.pop(sub, None)
         if partition is None:
             return 0, []
@@ -105,6 +109,7 @@ class PartitionDispatcher(Dispatcher[T]):
         return len(events), events
 
     def ask(self, sub: SubRef, n: int) -> tuple[int, Dispatch[T]]:
+        """Serve `sub` from its queue, and ask upstream for what pending demand does not cover (PD2)."""
         partition = self._of[sub]
         already = min(self._pending, n)
         self._pending -= already
@@ -115,6 +120,7 @@ class PartitionDispatcher(Dispatcher[T]):
         return n - already, partition.serve(n)
 
     def retract(self, sub: SubRef, n: int) -> int:
+        """Take back what `sub` has asked for, as far as the producer still owes it."""
         partition = self._of[sub]
         # What another partition's queue was filled with is spent: it cannot be taken back from the producer any more.
         taken = min(n, partition.demand, self._waiting)
@@ -123,6 +129,7 @@ class PartitionDispatcher(Dispatcher[T]):
         return taken
 
     def dispatch(self, events: list[T]) -> Dispatch[T]:
+        """Hash as many events as were asked for; deliver them or queue them (PD3)."""
         assigned: dict[Hashable, list[T]] = {}
         room, seen = self._waiting, 0
         for event in events:
@@ -143,6 +150,7 @@ class PartitionDispatcher(Dispatcher[T]):
         return Dispatch(sends, events[seen:], [], [])
 
     def info(self, message: Any) -> list[Any]:
+        """Put `message` into every queue; the last one that it passes sets it free (PD6)."""
         queues = [partition.queue for partition in self._partitions.values() if partition.queue is not None]
         if not queues:
             return [message]
@@ -152,10 +160,12 @@ class PartitionDispatcher(Dispatcher[T]):
         return []
 
     def due(self) -> list[Any]:
+        """Return the infos that a cancel has set free."""
         freed, self._freed = self._freed, []
         return freed
 
     def close(self) -> list[T]:
+        """Return all queued events."""
         events = [event for partition in self._partitions.values() for event in partition.events()]
         for partition in self._partitions.values():
             partition.queue = None

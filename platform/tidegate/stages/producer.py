@@ -1,8 +1,10 @@
 """The giving end: demand comes in, events go out (G15, G18, G30 to G34, G60 to G62).
 
-Demand is served from the buffer first; what is missing is asked of `handle_demand`, once: a producer that delivers less remembers the
-rest, nobody asks again. `drain` ends a pipeline from its source: what is here still gets delivered, and nothing more is made.
+Demand is served from the buffer first; what is missing is asked of `handle_demand`, once: a producer that delivers less remembers
+the rest, nobody asks again. `drain` ends a pipeline from its source: what is here still gets delivered, and nothing more is made.
 """
+
+# ruff: noqa: SLF001 - producers and consumers are the two ends of one protocol
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from tidegate.stages.dispatch import NOTHING, Dispatcher, Rejected
 from tidegate.stages.errors import BadReturn, StageGone
 from tidegate.stages.outlet import Outlet
-from tidegate.stages.subscription import DRAINED, Demand, Keep, SubRef, Why
+from tidegate.stages.subscription import DRAINED, Demand, Keep, SubRef, Why, label
 from tidegate.supervision.exits import Crash, Reason
 
 __all__ = ["Producer"]
@@ -53,7 +55,7 @@ class Producer(Outlet[Out]):
 
     @abstractmethod
     async def handle_demand(self, demand: int) -> Sequence[Out]:
-        """Return up to `demand` events, or more, which are buffered. What is missing is owed: it is not asked for again (G27)."""
+        """Return up to `demand` events; more are buffered, fewer are owed: nobody asks for them again (G27, G31)."""
 
     async def handle_retract(self, demand: int) -> None:
         """Owe `demand` events less: consumers took it back, or left. Without this method the next demand is reduced instead."""
@@ -71,9 +73,9 @@ class Producer(Outlet[Out]):
         return Demand.ACCUMULATE if self._accumulating else Demand.FORWARD
 
     async def drain(self, timeout: float) -> None:
-        """Make nothing more, deliver what is here, end the subscriptions, and return when their consumers are through with it (B30).
+        """Make nothing more, deliver what is here, end the subscriptions, return when their consumers are through (B30).
 
-        Goes on downstream through every ProducerConsumer that ends with its subscription. Raise TimeoutError after `timeout` seconds.
+        It goes on downstream through every ProducerConsumer that ends with its subscription. Raise TimeoutError after `timeout`.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -82,14 +84,15 @@ class Producer(Outlet[Out]):
             raise TimeoutError(f"{self!r} was not drained within {timeout:g} s") from None
 
     def describe(self) -> Mapping[str, object]:
-        consumers = [repr(sub.consumer) for sub in self._outflows]
+        """Return its state in plain values, `demand` being what would be delivered at once."""
+        consumers = [label(sub.consumer) for sub in self._outflows]
         return {**super().describe(), "demand": self._dispatcher.wanted, "buffered": self.buffered, "consumers": consumers}
 
     # Demand
 
     async def _on_ask(self, sub: SubRef, n: int) -> None:
         if sub not in self._outflows:
-            sub.consumer._post(sub.consumer._on_ended, sub, _rejected("unknown_subscription", sub))  # noqa: SLF001 - two ends
+            sub.consumer._post(sub.consumer._on_ended, sub, _rejected("unknown_subscription", sub))
             return
         upstream, work = self._dispatcher.ask(sub, n)
         if work is not NOTHING:
@@ -149,7 +152,7 @@ class Producer(Outlet[Out]):
 
     async def _on_subscribe(self, sub: SubRef, _: None) -> None:
         self._outflows[sub] = None
-        sub.consumer._watch(sub, partial(self._post, self._on_cancel, sub))  # noqa: SLF001 - as above
+        sub.consumer._watch(sub, partial(self._post, self._on_cancel, sub))
         await self.handle_subscribe(sub)
         if self._draining:
             await self._let_go(sub, DRAINED)
@@ -180,7 +183,7 @@ class Producer(Outlet[Out]):
 
     async def _let_go(self, sub: SubRef, reason: Reason) -> None:
         del self._outflows[sub]
-        sub.consumer._unwatch(sub)  # noqa: SLF001 - as above
+        sub.consumer._unwatch(sub)
         sub.consumer._post(sub.consumer._on_ended, sub, reason)
         await self.handle_cancel(sub, reason)
 
@@ -190,7 +193,7 @@ class Producer(Outlet[Out]):
         with suppress(StageGone):
             await self._request(self._on_drain, None, None)
         for sub in self._let_go_of:
-            await sub.consumer._emptied()  # noqa: SLF001 - as above
+            await sub.consumer._emptied()
 
     async def _on_drain(self, answer: asyncio.Future[None], _: None) -> None:
         self._drain_waiters.append(answer)

@@ -4,6 +4,8 @@ It asks upstream at once, and keeps what comes until somebody downstream has ask
 what comes out beyond the demand waits in its buffer, which has no limit unless it is given one.
 """
 
+# ruff: noqa: SLF001 - producers and consumers are the two ends of one protocol
+
 from __future__ import annotations
 
 import asyncio
@@ -118,7 +120,7 @@ class ProducerConsumer(Producer[Out], Consumer[In]):
 
     async def _on_ended(self, sub: SubRef, reason: Reason) -> None:
         if self._inflows.pop(sub, None) is not None:
-            sub.producer._unwatch(sub)  # noqa: SLF001 - the two ends of one protocol
+            sub.producer._unwatch(sub)
             await self._behind((self._cancelled, sub, reason))
 
     # Draining goes through it

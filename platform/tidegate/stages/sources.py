@@ -37,7 +37,8 @@ def from_iterable(
 async def stream(*subs: Subscription[T] | StageRef[T]) -> AsyncIterator[T]:
     """Yield the events of `subs`, after telling their producers to forward; leaving early gives back what was not yielded.
 
-    It ends when a permanent subscription does, or with the last of the others; with StageGone if a permanent or transient one fails.
+    It ends when a permanent subscription does, or with the last of the others; with StageGone if a permanent or transient one
+    fails.
     Close it (`contextlib.aclosing`) rather than leave that to the garbage collector.
     """
     tap: _Tap[T] = _Tap(*subs)

@@ -1,6 +1,7 @@
 """A hash that is the same in every process, on every machine and in every release: what partitions may be chosen by.
 
-The built-in `hash` of strings differs from process to process. Here a value is written down in one canonical way and that is hashed.
+The built-in `hash` of strings differs from process to process. Here a value is written down in one canonical way, and that is
+hashed.
 Values that compare equal hash alike: 1, 1.0, True and Decimal(1) do, and so do a list and a tuple of the same things.
 """
 

@@ -11,7 +11,7 @@ from tidegate.stages.demand import check_integer
 from tidegate.stages.errors import BadOption
 from tidegate.supervision.exits import Shutdown
 
-__all__ = ["DRAINED", "Cancel", "Demand", "Keep", "Source", "StageRef", "SubRef", "Subscription", "Why"]
+__all__ = ["DRAINED", "Cancel", "Demand", "Keep", "Source", "StageRef", "SubRef", "Subscription", "Why", "label"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -130,8 +130,9 @@ class SubRef:
         self.undelivered = undelivered
 
     def __repr__(self) -> str:
-        return f"<SubRef {_label(self.consumer)} to {_label(self.producer)}>"
+        return f"<SubRef {label(self.consumer)} to {label(self.producer)}>"
 
 
-def _label(stage: Any) -> str:
-    return str(getattr(stage, "name", None) or type(stage).__name__ if not isinstance(stage, str) else stage)
+def label(stage: Any) -> str:
+    """Return what to call `stage` in a line of text: its name, or its class where it has none."""
+    return stage if isinstance(stage, str) else str(getattr(stage, "name", None) or type(stage).__name__)

@@ -1,8 +1,8 @@
 """A consumer that handles many events at once, each in a task of its own, in a number of slots that can be changed (G72, G73).
 
-For every slot one event is asked for; a slot whose task has ended, however it ended, asks again. Growing asks for more; shrinking is
-paid by slots that have just become free, then by demand that is taken back, then by the slots that become free next: nothing that
-runs is interrupted.
+For every slot one event is asked for; a slot whose task has ended, however it ended, asks again. Growing asks for more; shrinking
+is paid by slots that have just become free, then by demand that is taken back, then by the slots that become free next: nothing
+that runs is interrupted.
 """
 
 from __future__ import annotations

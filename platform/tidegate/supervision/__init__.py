@@ -52,7 +52,7 @@ from tidegate.supervision.intensity import RestartIntensity
 from tidegate.supervision.process import ProcessChild
 from tidegate.supervision.registry import Entry, Owner, Registered, Registry, RegistryEvent, Unregistered
 from tidegate.supervision.supervisor import Supervisor
-from tidegate.supervision.tasks import contained, spawn
+from tidegate.supervision.tasks import contained, spawn, stack_of
 
 __all__ = [
     "BRUTAL",
@@ -111,4 +111,5 @@ __all__ = [
     "contained",
     "expected",
     "spawn",
+    "stack_of",
 ]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Awaitable, Callable
 
 from tidegate.supervision.child import Child
 from tidegate.supervision.errors import AlreadyStarted, NotReady
 from tidegate.supervision.exits import Crash, Exit, Killed, NoProc, Normal, Reason, Shutdown
-from tidegate.supervision.tasks import contained, spawn
+from tidegate.supervision.tasks import contained, spawn, stack_of
 
 __all__ = ["FunctionChild"]
 
@@ -78,10 +77,7 @@ class FunctionChild(Child):
 
     def stack(self) -> str:
         """Return where the function is."""
-        text = io.StringIO()
-        if self._task is not None:
-            self._task.print_stack(file=text)
-        return text.getvalue()
+        return stack_of(self._task) if self._task is not None else ""
 
     async def _wait_ready(self, task: asyncio.Task[object]) -> None:
         ready = spawn(self._ready.wait(), name=f"readiness of {self.name}")

@@ -62,8 +62,10 @@ class Lifecycle(Child):
 
     async def start(self) -> Self:
         """Return once everything inside is ready; `FailedToStart` when something is not, and then nothing runs."""
-        if self._task is not None or self._over.is_set():
+        if self._task is not None:
             raise AlreadyStarted(self.name, self)
+        if self._over.is_set():
+            raise NotReady(f"supervisor {self.name} was stopped before it was started")
         self._task = spawn(self._run(), name=f"supervisor {self.name}")
         self._task.add_done_callback(self._finish)
         try:

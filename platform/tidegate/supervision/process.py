@@ -77,14 +77,15 @@ class ProcessChild(Child):
         if self._process is not None:
             raise AlreadyStarted(self.name, self)
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                process = await self._launch(theirs)
-            except BaseException:
-                ours.close()
-                raise
-        reader, self._channel = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
-        self._process, self._end = process, spawn(self._watch(process), name=f"end of process {process.pid}")
+        try:
+            reader, self._channel = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
+            self._process = process = await self._launch(theirs)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._end = spawn(self._watch(process), name=f"end of process {process.pid}")
         self._channel.write(self._order())
         hearing = spawn(_hear(reader), name=f"readiness of process {process.pid}")
         try:

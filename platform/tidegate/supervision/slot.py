@@ -70,6 +70,7 @@ class Slot:
         self._called_off: asyncio.Future[None] | None = None
         self._watcher: asyncio.Task[Reason] | None = None
         self._halting: Reason | None = None
+        self._slain: Child | None = None
         self._hanging = 0
         self._closed = False
         self._brutal = False
@@ -166,7 +167,7 @@ class Slot:
         except (Exception, SystemExit) as error:
             raise FailedToStart(self.id, Crash(error)) from error
         self.child, self.kind = child, "supervisor" if hasattr(child, "tree") else "worker"
-        starting = spawn(contained(child.start), name=f"start of {self.id}")
+        starting = spawn(contained(lambda: child.start()), name=f"start of {self.id}")  # noqa: PLW0108 - may have no start()
         called_off = self._called_off = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait({starting, called_off}, timeout=self.spec.start_timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -242,7 +243,7 @@ class Slot:
         """Ask the child to end; return once it has, or has refused with an error, or `patience` is at its end."""
         loop = asyncio.get_running_loop()
         deadline = None if patience is None else loop.time() + patience
-        asking = spawn(contained(child.stop, reason, patience), name=f"stop of {self.id}")
+        asking = spawn(contained(lambda: child.stop(reason, patience)), name=f"stop of {self.id}")
         asking.add_done_callback(self._asked)
         try:
             await asyncio.wait({asking, watcher or asking}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
@@ -268,6 +269,9 @@ class Slot:
         running.add_done_callback(self._vanished)
 
     def _kill(self, child: Child) -> None:
+        if child is self._slain:
+            return
+        self._slain = child
         try:
             child.kill()
         except Exception as error:  # noqa: BLE001 - the child is anybody's

@@ -212,7 +212,8 @@ class Supervisor(Lifecycle):
     async def _on_end(self, slot: Slot, epoch: int, reason: Reason) -> None:
         if self._void(slot, epoch):
             return
-        match decide(self._roster.members(), slot.id, reason, self.auto_shutdown):
+        family = self._roster.members() if slot.spec.significant else [slot.member()]
+        match decide(family, slot.id, reason, self.auto_shutdown):
             case Verdict.RESTART:
                 await self._again(slot, epoch, reason)
             case Verdict.SHUT_DOWN:
@@ -280,7 +281,8 @@ class Supervisor(Lifecycle):
             self._roster.forget(self._roster[child_id])
 
     def _plan(self, slot: Slot) -> Plan:
-        return plan(self._roster.members(), slot.id, self.strategy)
+        family = [slot.member()] if self.strategy is Strategy.ONE_FOR_ONE else self._roster.members()
+        return plan(family, slot.id, self.strategy)
 
     def _void(self, slot: Slot, epoch: int) -> bool:
         return slot.epoch != epoch or slot not in self._roster or self._ending is not None

@@ -7,13 +7,15 @@ that no trace or setting of whoever restarted it leaks into it.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
+from types import FrameType
 from typing import Any, TypeVar
 
 from tidegate.supervision.errors import SystemExitInChild
 
-__all__ = ["contained", "spawn"]
+__all__ = ["contained", "spawn", "stack_of"]
 
 T = TypeVar("T")
 
@@ -34,3 +36,13 @@ async def contained(call: Callable[..., Awaitable[T]], *args: object) -> T:
         return await call(*args)
     except SystemExit as error:
         raise SystemExitInChild(error.code) from error
+
+
+def stack_of(task: asyncio.Task[Any]) -> str:
+    """Return where `task` waits, from its outermost coroutine inwards; `Task.get_stack` stops at the first."""
+    frames: list[FrameType] = []
+    awaited: object = task.get_coro()
+    while (frame := getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)) is not None:
+        frames.append(frame)
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return "".join(traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames).format())

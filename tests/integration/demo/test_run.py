@@ -2,10 +2,7 @@
 
 import asyncio
 import io
-import json
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from random import Random
@@ -14,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from tidegate.demo.run import config_in, run
+from tidegate.runtime.node import Node
 from tidegate.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -70,6 +68,14 @@ async def test_a_second_run_in_the_same_place_counts_its_own(database, tmp_path)
     assert summary.letters.arrived == summary.queues[0].done
 
 
+async def test_jobs_that_another_node_runs_are_waited_for_too(database, tmp_path):
+    async with Node(settings(database, tmp_path)):
+        summary, _ = await ran(database, tmp_path, seconds=2, rate=40)
+    assert summary.ok
+    assert summary.total("done") + summary.total("dead") < summary.total("enqueued")
+    assert summary.departures.counted == summary.queues[1].enqueued
+
+
 async def test_a_run_without_an_end_ends_when_it_is_stopped(database, tmp_path):
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(2, stop.set)
@@ -88,10 +94,3 @@ def test_the_file_of_another_project_is_left_alone(tmp_path):
     (tmp_path / "queues.yaml").write_text("jobs: [theirs.jobs]\nqueues: {theirs: {}}\n")
     assert config_in(tmp_path) == tmp_path / ".tidegate" / "demo" / "queues.yaml"
     assert Settings.load(config_in(tmp_path), environ={}).jobs == ("tidegate.demo.jobs",)
-
-
-def test_the_example_stores_an_order_and_its_receipt_together(database):
-    script = [sys.executable, str(ROOT / "examples" / "shop" / "place_order.py")]
-    environment = {**os.environ, "TIDEGATE_DATABASE": database}
-    placed = subprocess.run(script, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert set(json.loads(placed.stdout)) == {"order", "job"}

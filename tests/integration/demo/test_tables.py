@@ -93,6 +93,13 @@ def test_real_departures_are_counted_to_the_last(engine):
     assert found.routes > 100
 
 
+def test_more_departures_than_fit_one_question_are_all_looked_up(engine, monkeypatch):
+    monkeypatch.setattr(tables, "CHUNK", 100)
+    flights = list(islice(departures(), 300))
+    count(engine, flights[:250])
+    assert inspected(engine, flights).counted == 250
+
+
 def test_batches_that_share_departures_at_the_same_time_count_each_once(engine):
     flights = list(islice(departures(), 400))
     batches = [flights[start : start + 200] for start in (0, 100, 200)] + [flights[150:350][::-1]]

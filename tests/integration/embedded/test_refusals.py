@@ -170,8 +170,9 @@ def test_data_that_is_not_what_its_version_says(own_project):
         pytest.skip(f"needs a second PostgreSQL, in {OTHER}")
     (own_project.data / "PG_VERSION").write_text("15\n")
     told = own_project.user().refused()
-    assert told["error"] == "ConfigurationError"
+    assert told["error"] == "Unhealthy"
     assert "did not start" in told["message"]
+    assert "postgresql.conf" in told["message"]
 
 
 def test_data_of_another_major_version_is_served_by_its_own_binaries_where_they_are(own_project):
@@ -200,7 +201,7 @@ def test_server_that_does_not_start_is_explained_by_its_log(project):
     told = project.user().refused()
     assert told["error"] == "Unhealthy"
     assert "did not start" in told["message"]
-    assert "configuration file" in told["message"]
+    assert 'unrecognized configuration parameter "no_such_setting"' in told["message"]
     assert str(project.site.log) in told["hint"]
     assert project.empty()
 

@@ -122,3 +122,10 @@ def test_a_terminal_sees_a_sparkline_with_its_range():
 
 def test_a_run_without_models_says_nothing_of_a_best_one():
     assert "models: 0 trained\n" in shown(summary(models=Models(trained=0)))
+
+
+def test_a_pool_that_never_changed_shows_one_number():
+    steady = email()
+    steady.pool.clear()
+    steady.pool.append((0.0, 5))
+    assert "█ 5 " in shown(summary(queue=steady), terminal=True)

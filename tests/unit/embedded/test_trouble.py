@@ -22,12 +22,16 @@ FULL = '2026-01-01 00:00:00 UTC [7] FATAL:  could not write to file "pg_wal/x": 
         (["LOG:  starting", "FATAL:  no", "LOG:  database system is shut down"], "FATAL:  no"),
         (["FATAL:  the first", "FATAL:  the second"], "FATAL:  the first"),
         (["PANIC:  first", FULL], FULL),
+        (
+            ['LOG:  unknown "x" in file "/c" line 7', 'FATAL:  configuration file "/c" contains errors'],
+            'LOG:  unknown "x" in file "/c" line 7',
+        ),
         (["The files will be owned by ...", "initdb: error: no", "initdb: removing contents"], "initdb: error: no"),
         (["no keyword", "", "the last one  ", " "], "the last one"),
         ([], None),
     ],
 )
-def test_decisive_line_is_a_full_disk_then_the_first_fatal_then_the_last(lines: list[str], line: str | None):
+def test_decisive_line_is_the_first_of_the_worst_kind_else_the_last(lines: list[str], line: str | None):
     assert decisive(lines) == line
 
 

@@ -140,6 +140,15 @@ class Picky:
 
 
 @dataclass
+class Priced:
+    price: float
+
+    def __post_init__(self) -> None:
+        if self.price < 0:
+            raise ValueError("negative")
+
+
+@dataclass
 class Summed:
     a: int
     b: int

@@ -63,17 +63,18 @@ class Remembering:
 
 
 class Numbers(Remembering, Producer):
-    """Counts: as many numbers as are demanded, plus `extra`."""
+    """Counts up to `limit`: as many numbers as are demanded, plus `extra`."""
 
-    def __init__(self, *, extra=0, **options):
+    def __init__(self, *, extra=0, limit=100, **options):
         super().__init__(**options)
         self.extra = extra
+        self.limit = limit
         self.next = 0
         self.demands = []
 
     async def handle_demand(self, demand):
         self.demands.append(demand)
-        events = range(self.next, self.next + demand + self.extra)
+        events = range(self.next, min(self.next + demand + self.extra, self.limit))
         self.next = events.stop
         return events
 

@@ -7,7 +7,19 @@ import gc
 from contextvars import ContextVar
 from weakref import ref
 
-from tidegate.supervision import ChildSpec, Crash, FunctionChild, Killed, Shutdown, Supervisor, SystemExitInChild, spawn
+import pytest
+
+from tidegate.supervision import (
+    ChildSpec,
+    Crash,
+    FailedToStart,
+    FunctionChild,
+    Killed,
+    Shutdown,
+    Supervisor,
+    SystemExitInChild,
+    spawn,
+)
 from tidegate.testing import run_virtual
 
 
@@ -94,9 +106,6 @@ def test_pitfall_2_a_failing_child_cancels_no_sibling():
         raise ValueError
 
     async def main():
-        specs = [child("a", asyncio.sleep, 99), child("b", fail), child("c", asyncio.sleep, 99)]
-        async with Supervisor(specs, intensity=None):
-            pass
         supervisor = Supervisor(
             [child("a", asyncio.sleep, 99), child("b", fail, restart="temporary"), child("c", asyncio.sleep, 99)]
         )
@@ -252,13 +261,11 @@ def test_pitfall_9_sys_exit_in_a_factory_is_a_start_error():
 
     async def main():
         async with Supervisor([]) as supervisor:
-            try:
+            with pytest.raises(FailedToStart, match="child 'a' failed to start: SystemExit: 3"):
                 await supervisor.start_child(ChildSpec("a", leave))
-            except Exception as error:
-                return str(error), supervisor.alive
-            return None
+            return supervisor.alive
 
-    assert run_virtual(main()) == ("child 'a' failed to start: SystemExit: 3", True)
+    assert run_virtual(main())
 
 
 def test_pitfall_9_a_restarted_child_does_not_inherit_the_context_of_whoever_started_it():

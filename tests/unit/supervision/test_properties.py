@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -84,10 +85,8 @@ def test_i8_whatever_happens(troupe, settle, strategy, intensity, actors, failin
         )
         await supervisor.start()
         for verb, what in steps:
-            try:
+            with suppress(TidegateError):
                 await act_out(supervisor, verb, what)
-            except TidegateError:
-                pass
             await settle(3)
         await asyncio.sleep(30)
         order = [info.id for info in supervisor.which_children() if info.state == "up"]

@@ -96,6 +96,15 @@ def test_s2_a_factory_that_raises_is_a_start_failure(troupe):
     assert troupe.said() == "start a, stop a"
 
 
+@pytest.mark.parametrize("junk", [None, 7, ChildSpec])
+def test_s2_what_is_no_child_is_a_start_failure(junk):
+    async def main():
+        await Supervisor([ChildSpec("a", lambda: junk)]).start()
+
+    with pytest.raises(FailedToStart, match="child 'a' failed to start"):
+        run_virtual(main())
+
+
 class Idle:
     """A child with nothing to do."""
 
@@ -261,7 +270,7 @@ def test_stop_before_the_start_leaves_nothing_to_start(troupe):
     async def main():
         supervisor = Supervisor([troupe.spec("a")])
         await supervisor.stop()
-        with pytest.raises(AlreadyStarted):
+        with pytest.raises(NotReady):
             await supervisor.start()
         return await supervisor.join()
 

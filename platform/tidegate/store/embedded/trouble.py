@@ -27,6 +27,7 @@ __all__ = [
 
 ELSEWHERE = "set TIDEGATE_DATABASE to a running PostgreSQL"
 FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL_DISK = "No space left on device|Disk quota exceeded"
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 NEARLY_NOTHING = 1 << 20  # bytes; a start writes less than that, and fails when it cannot
 
@@ -74,7 +75,7 @@ def other_version(data: Path, *, version: str, binaries: str) -> ConfigurationEr
 def server_failed(doing: str, lines: Sequence[str], *, log: Path | None, free: int) -> TidegateError:
     """Say why initdb or postgres ended, from what it wrote and from the room that is left on its disk."""
     line = decisive(lines)
-    if free < NEARLY_NOTHING or (line and _tells_full(line)):
+    if free < NEARLY_NOTHING or (line and re.search(FULL_DISK, line)):
         return _full(f"{doing}: {line or 'nothing could be written'}")
     where = f"the whole story is in {log}; " if log else ""
     if line and "incompatible with server" in line:
@@ -93,12 +94,11 @@ def no_answer(folder: Path, *, seconds: float, doing: str, lines: Sequence[str])
 
 
 def decisive(lines: Sequence[str]) -> str | None:
-    """Pick the line that tells why a server or initdb gave up: a full disk before all, then the first fatal one."""
+    """Pick the line that tells why a server or initdb gave up: full disk, wrong setting, first fatal word, first error, last line."""
     told = [line.strip() for line in lines if line.strip()]
-    ranks = (_tells_full, lambda line: re.search(r"\b(PANIC|FATAL):", line), lambda line: re.search(r"\b(error|ERROR):", line))
-    for rank in ranks:
+    for mark in (FULL_DISK, r' in file ".*" line \d+$', r"\b(PANIC|FATAL):", r"\b(error|ERROR):"):
         for line in told:
-            if rank(line):
+            if re.search(mark, line):
                 return line
     return told[-1] if told else None
 
@@ -114,7 +114,3 @@ def free_bytes(path: Path) -> int:
 
 def _full(what: str) -> Unhealthy:
     return Unhealthy(f"the disk of the embedded database is full: {what}", hint=f"make room there, or {ELSEWHERE}")
-
-
-def _tells_full(line: str) -> bool:
-    return "No space left on device" in line or "Disk quota exceeded" in line

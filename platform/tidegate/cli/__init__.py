@@ -1,0 +1,27 @@
+"""The command line: `tidegate`.
+
+A command's module is imported when the command is invoked, and what it works with when it gets there, so that `tidegate --help`
+costs little more than Python itself (a test looks at what was imported).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from tidegate.cli import failures
+from tidegate.cli.program import program
+from tidegate.cli.scope import Scope
+
+__all__ = ["main"]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding is, a job's text must not end us
+    scope = Scope()
+    sys.excepthook = failures.excepthook(scope)
+    code: int = program.main(args, prog_name="tidegate", standalone_mode=False, obj=scope)
+    return code

@@ -1,0 +1,33 @@
+"""What a shell is offered for a name: the queues of queues.yaml, the kinds of the jobs modules.
+
+Nothing is said and nothing breaks where they cannot be read: a shell that completes wants words or silence.
+"""
+
+from __future__ import annotations
+
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+import click
+
+from tidegate.cli.scope import Scope
+from tidegate.errors import TidegateError
+
+__all__ = ["kinds_here", "queues_here"]
+
+
+def queues_here(ctx: click.Context) -> list[str]:
+    """Return the declared queues."""
+    try:
+        return list(ctx.ensure_object(Scope).settings.queue_names)
+    except TidegateError:
+        return []
+
+
+def kinds_here(ctx: click.Context) -> list[str]:
+    """Return the kinds of the jobs modules; they are imported for it, and what they print is dropped."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        try:
+            return list(ctx.ensure_object(Scope).handlers.kinds())
+        except TidegateError:
+            return []

@@ -1,0 +1,117 @@
+"""What one invocation works with: the shared options, and from there the settings, the handlers, the database.
+
+Everything heavy is imported on the way to it. Whatever the project's own modules print while they are imported goes to standard
+error, so that standard output holds data and nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tidegate.cli.output import say
+from tidegate.errors import ConfigurationError, TidegateError, UnknownKind
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from tidegate.handlers import Handlers
+    from tidegate.introspection import Inspector
+    from tidegate.settings import Settings
+    from tidegate.store.database import Database
+
+__all__ = ["Scope"]
+
+
+@dataclass(eq=False)
+class Scope:
+    """The shared options, and what they lead to."""
+
+    config: str | None = None
+    database: str | None = None
+    debug: bool = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings as arguments, environment, file and defaults have them."""
+        from tidegate.settings import Settings  # noqa: PLC0415 - pydantic costs what `--help` should not pay
+
+        return Settings.load(self.config, database=self.database)
+
+    @property
+    def shown_database(self) -> str | None:
+        """The database without its password, where the settings were read; for words about it."""
+        settings = self.__dict__.get("settings")
+        if settings is None:
+            return None
+        from tidegate.settings import mask_url  # noqa: PLC0415 - likewise
+
+        return mask_url(settings.database)
+
+    @cached_property
+    def handlers(self) -> Handlers:
+        """The handlers of the jobs modules, imported now."""
+        from tidegate.handlers import Handlers  # noqa: PLC0415 - likewise
+
+        with redirect_stdout(sys.stderr):
+            return Handlers(self.settings.jobs, path=self.settings.folder)
+
+    def place(self) -> Database:
+        """Return the database that is meant, not yet opened."""
+        from tidegate.store.database import Database  # noqa: PLC0415 - psycopg likewise
+
+        settings = self.settings
+        if settings.database == "embedded" and settings.path is None:
+            raise ConfigurationError(
+                "there is no queues.yaml here, and no database was named",
+                hint="`tidegate init` writes a queues.yaml; --config PATH names one elsewhere, --database URL a database",
+            )
+        return Database(settings.database, folder=settings.folder, on_progress=say)
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """Open the database and connect; MigrationNeeded unless its schema is the expected one."""
+        from tidegate.store import migrate  # noqa: PLC0415 - likewise
+        from tidegate.store.connection import connect  # noqa: PLC0415 - likewise
+
+        with self.place() as database, connect(database.conninfo) as connection:
+            migrate.check(connection)
+            yield connection
+
+    @contextmanager
+    def inspector(self) -> Iterator[Inspector]:
+        """Open the database to look at it."""
+        from tidegate.introspection import Inspector  # noqa: PLC0415 - likewise
+
+        with self.connection() as connection:
+            yield self.inspector_of(connection)
+
+    def inspector_of(self, connection: psycopg.Connection[Any]) -> Inspector:
+        """Return an inspector that knows the declared queues and what the handlers say."""
+        from tidegate.introspection import Inspector  # noqa: PLC0415 - likewise
+
+        return Inspector(connection, queues=self.settings.queue_names, max_attempts=self._max_attempts())
+
+    def _max_attempts(self) -> Callable[[str, str], int | None]:
+        """Resolve what a row leaves open as a node would: @job, then the queue. The handlers are imported at the first question."""
+        kinds: dict[str, int | None] = {}
+        names: Sequence[str] = self.settings.queue_names
+
+        def resolve(queue: str, kind: str) -> int | None:
+            if kind not in kinds:
+                try:
+                    kinds[kind] = self.handlers.resolve(kind).spec.max_attempts or 0
+                except UnknownKind:
+                    kinds[kind] = None
+                except TidegateError:  # the jobs modules do not import here: what is asked for can be shown all the same
+                    kinds[kind] = None
+            said = kinds[kind]
+            if said == 0:
+                return self.settings.queue(queue).max_attempts if queue in names else None
+            return said
+
+        return resolve
