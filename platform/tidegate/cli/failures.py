@@ -1,7 +1,7 @@
 """How a command ends: every error as `error: ...`, a blank line, `hint: ...` on standard error, and its exit code.
 
-    0 done   1 failed   2 usage or configuration   3 not found   4 refused   5 unhealthy   6 database unreachable
-    7 migration needed   124 waited long enough   130, 143 ended by a signal
+0 done   1 failed   2 usage or configuration   3 not found   4 refused   5 unhealthy   6 database unreachable
+7 migration needed   124 waited long enough   130, 143 ended by a signal
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def exit_code_of(run: Callable[[], object], scope: Scope) -> int:
 
 def tell(error: TidegateError, scope: Scope) -> int:
     """Write an error and return its exit code."""
+    error = _cause(error)
     if isinstance(error, DatabaseUnreachable):
         error = unreachable(error, scope.shown_database)
     if scope.debug:
@@ -67,6 +68,9 @@ def translated(error: click.ClickException) -> TidegateError:
                 f"there is no option {name}{f'; did you mean {close[0]}?' if close else ''}",
                 hint=f"`{path} --help` lists the options",
             )
+        case click.BadOptionUsage(option_name=name):
+            needs = "takes no value" if "not take" in error.message else "needs a value"
+            return UsageError(f"{name} {needs}", hint=hint)
         case click.MissingParameter(param=click.Argument() as param) if ctx is not None:
             return UsageError(f"{param.make_metavar(ctx)} is missing", hint=_usage(ctx))
         case click.MissingParameter(param=click.Option() as param):
@@ -91,6 +95,13 @@ def excepthook(scope: Scope) -> Callable[[type[BaseException], BaseException, Tr
         say("\nhint: with --debug the traceback goes to standard error; a report of it is welcome")
 
     return hook
+
+
+def _cause(error: TidegateError) -> TidegateError:
+    """Return what a supervisor only passes on: that a child failed to start says less than why."""
+    while isinstance(inner := getattr(getattr(error, "reason", None), "error", None), TidegateError):
+        error = inner
+    return error
 
 
 def _options(ctx: click.Context | None) -> Sequence[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -21,6 +22,11 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.params += _shared_options()
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a complaint knows which command it is about."""
+        with _about(ctx):
+            return super().parse_args(ctx, args)
+
 
 class Group(click.Group):
     """A group whose commands are `Command`s; it shows its help where no command is given.
@@ -28,7 +34,7 @@ class Group(click.Group):
     `later` has commands that are promised and do not exist yet, each with what it belongs to.
     """
 
-    command_class: ClassVar[type[click.Command]] = Command
+    command_class: type[click.Command] | None = Command
 
     def __init__(self, *args: Any, later: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("no_args_is_help", False)
@@ -46,7 +52,8 @@ class Group(click.Group):
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help())
             ctx.exit(0)
-        return super().parse_args(ctx, args)
+        with _about(ctx):
+            return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that is meant; where there is none, say which it could have been."""
@@ -101,13 +108,31 @@ class LazyGroup(Group):
             formatter.write_dl([(name, target.line) for name, target in self.targets.items()])
 
 
+@contextmanager
+def _about(ctx: click.Context) -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        error.ctx = error.ctx or ctx  # click's parser leaves it out in places
+        raise
+
+
 def _shared_options() -> Sequence[click.Parameter]:
     return [
         click.Option(
-            ["--config"], metavar="PATH", type=click.Path(), expose_value=False, callback=_remember, help="The file instead of queues.yaml."
+            ["--config"],
+            metavar="PATH",
+            type=click.Path(),
+            expose_value=False,
+            callback=_remember,
+            help="The file instead of queues.yaml.",
         ),
         click.Option(
-            ["--database"], metavar="URL", expose_value=False, callback=_remember, help="The database instead of what the file names."
+            ["--database"],
+            metavar="URL",
+            expose_value=False,
+            callback=_remember,
+            help="The database instead of what the file names.",
         ),
         click.Option(["--debug"], is_flag=True, expose_value=False, callback=_remember, help="Show the traceback of an error."),
     ]

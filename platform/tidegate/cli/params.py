@@ -7,13 +7,33 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from tidegate.cli.completing import kinds_here, queues_here
 
-__all__ = ["JOB_ID", "KIND", "PORT", "PRIORITY", "QUEUE", "SECONDS", "TEXT", "TIME", "Names", "Number", "json_option", "limit_option"]
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    _Type = click.ParamType[Any]
+else:
+    _Type = click.ParamType  # generic since click 8.5 only
+
+__all__ = [
+    "JOB_ID",
+    "KIND",
+    "PORT",
+    "PRIORITY",
+    "QUEUE",
+    "QUEUE_NAMES",
+    "SECONDS",
+    "TEXT",
+    "TIME",
+    "Number",
+    "json_option",
+    "limit_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,7 +41,7 @@ LARGEST_ID: Final = 2**63 - 1
 _ID_FORM: Final = re.compile(r"[0-9]{1,19}")
 
 
-class Number(click.ParamType):
+class Number(_Type):
     """A whole number within bounds."""
 
     name = "number"
@@ -42,7 +62,7 @@ class Number(click.ParamType):
         return number
 
 
-class _JobId(click.ParamType):
+class _JobId(_Type):
     name = "id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -51,7 +71,7 @@ class _JobId(click.ParamType):
         return int(value)
 
 
-class _Seconds(click.ParamType):
+class _Seconds(_Type):
     name = "seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -65,7 +85,7 @@ class _Seconds(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class _Time(click.ParamType):
+class _Time(_Type):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
@@ -80,7 +100,7 @@ class _Time(click.ParamType):
         return at
 
 
-class _Text(click.ParamType):
+class _Text(_Type):
     """A text given on the line; as `-`, what standard input has; as `@FILE`, what a file has."""
 
     name = "text"
@@ -98,19 +118,22 @@ class _Text(click.ParamType):
             self.fail(f"{value[1:]} is not UTF-8 text", param, ctx)
 
 
-class _Completed(click.ParamType):
+class _Completed(_Type):
     name = "name"
 
     def __init__(self, known: Callable[[click.Context], list[str]]) -> None:
         self._known = known
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[click.shell_completion.CompletionItem]:
-        """Offer the names that begin as what is written."""
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offer the names that begin as what is written; after a comma, those that go on a list."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only when a shell asks
+
         del param
-        return [click.shell_completion.CompletionItem(name) for name in self._known(ctx) if name.startswith(incomplete)]
+        done, comma, begun = incomplete.rpartition(",")
+        return [CompletionItem(f"{done}{comma}{name}") for name in self._known(ctx) if name.startswith(begun)]
 
 
-class Names(_Completed):
+class _Names(_Completed):
     """Names of queues, separated by commas."""
 
     name = "names"
@@ -130,6 +153,7 @@ SECONDS: Final = _Seconds()
 TIME: Final = _Time()
 TEXT: Final = _Text()
 QUEUE: Final = _Completed(queues_here)
+QUEUE_NAMES: Final = _Names(queues_here)
 KIND: Final = _Completed(kinds_here)
 PRIORITY: Final = Number(-100, 100, "a priority")
 PORT: Final = Number(0, 65_535, "a port")

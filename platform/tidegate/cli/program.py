@@ -89,12 +89,16 @@ class Program(LazyGroup):
             self.invoke(ctx)
 
     def _complete(self, name: str, variable: str, extra: dict[str, Any]) -> None:
-        from click.shell_completion import shell_complete  # noqa: PLC0415 - only when a shell asks
+        from click.shell_completion import add_completion_class, shell_complete  # noqa: PLC0415 - only when a shell asks
 
+        from tidegate.cli.bash import Bash  # noqa: PLC0415 - likewise
+
+        add_completion_class(Bash)
         raise click.exceptions.Exit(shell_complete(self, extra, name, variable, os.environ[variable]))
 
 
 @click.group(
+    "tidegate",
     cls=Program,
     targets=TARGETS,
     later=LATER,

@@ -10,7 +10,9 @@ from tidegate.errors import DatabaseUnreachable
 __all__ = ["unreachable"]
 
 _OPENING: Final = "connect: "
-_PLACE: Final = re.compile(r'^(?:connection failed: )?(?:connection to server (?:at|on socket) ".*?"(?: \(.*?\))?(?:, port \d+)? failed: )?')
+_PLACE: Final = re.compile(
+    r'^(?:connection failed: )?(?:connection to server (?:at|on socket) ".*?"(?: \(.*?\))?(?:, port \d+)? failed: )?'
+)
 
 _ADDRESS: Final = "check host and port: --database, TIDEGATE_DATABASE or `database:` in queues.yaml"
 _ACCOUNT: Final = "check user and password: --database, TIDEGATE_DATABASE or `database:` in queues.yaml"

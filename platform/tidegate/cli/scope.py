@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +34,15 @@ class Scope:
     config: str | None = None
     database: str | None = None
     debug: bool = False
+    given: dict[str, Any] = field(default_factory=dict)
+    """Further settings that the command's own options say; None says nothing."""
 
     @cached_property
     def settings(self) -> Settings:
         """The settings as arguments, environment, file and defaults have them."""
         from tidegate.settings import Settings  # noqa: PLC0415 - pydantic costs what `--help` should not pay
 
-        return Settings.load(self.config, database=self.database)
+        return Settings.load(self.config, database=self.database, **self.given)
 
     @property
     def shown_database(self) -> str | None:
@@ -85,8 +87,6 @@ class Scope:
     @contextmanager
     def inspector(self) -> Iterator[Inspector]:
         """Open the database to look at it."""
-        from tidegate.introspection import Inspector  # noqa: PLC0415 - likewise
-
         with self.connection() as connection:
             yield self.inspector_of(connection)
 

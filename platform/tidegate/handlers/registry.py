@@ -115,7 +115,12 @@ def _story(error: BaseException) -> str:
     return "".join(story.format()).rstrip()
 
 
-_MACHINERY: Final = ("<frozen importlib", importlib.__file__, str(Path(__file__).parent))
+_MACHINERY: Final = (
+    "<frozen importlib",
+    importlib.__file__,
+    str(Path(__file__).parent),
+    "<string>",
+)  # the last: dataclasses' own code
 
 
 def _jobs_in(modules: Sequence[ModuleType]) -> Iterator[JobFunction[..., Any]]:

@@ -7,6 +7,7 @@ its arguments, and `decode` gives the item back whole. Every misfit of a call is
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -49,7 +50,7 @@ class Signature:
         self.parameters = tuple(parameters)
         self.context = context
         self._positions = {each.name: place for place, each in enumerate(each for each in parameters if each.by_position)}
-        self._required = [(each.name, self._positions.get(each.name, len(parameters))) for each in parameters if each.required]
+        self._required = [(each.name, self._positions.get(each.name, sys.maxsize)) for each in parameters if each.required]
         self._result_annotation = result
         self._gather = gather
         self._encoders = _Plan.of(parameters, rest, others, lambda codec: codec.encode)
@@ -74,7 +75,7 @@ class Signature:
         except RecursionError:
             problems = ["an argument is nested too deeply, or holds itself"]
         if problems:
-            raise InvalidArguments(self.kind, problems, hint=self._hint())
+            raise InvalidArguments(self.kind, problems, hint=self._hint(problems))
         call: dict[str, Any] = {}
         if positional:
             call["args"] = positional
@@ -119,7 +120,7 @@ class Signature:
                 args.append(kwargs.pop(each.name))
         positional, named, problems = self._walk(self._readers, args, kwargs)
         if problems:
-            raise InvalidArguments(self.kind, problems, hint=self._hint())
+            raise InvalidArguments(self.kind, problems, hint=self._hint(problems))
         return tuple(positional), named
 
     def encode_result(self, value: Any) -> bytes | None:
@@ -188,9 +189,13 @@ class Signature:
         close = nearest(name, plan.named)
         return f"unexpected argument {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
 
-    def _hint(self) -> str:
-        shown = [f"{each.name}: {each.codec.label}{'' if each.required else ' = ...'}" for each in self.parameters]
-        return f"{self.kind} takes ({', '.join(shown)})"
+    def __str__(self) -> str:
+        shown = (f"{each.name}: {each.codec.label}{'' if each.required else ' = ...'}" for each in self.parameters)
+        return f"({', '.join(shown)})"
+
+    def _hint(self, problems: Sequence[str]) -> str:
+        untyped = "; a parameter must be annotated to take more than JSON values" if "not a JSON value" in "".join(problems) else ""
+        return f"{self.kind} takes {self}{untyped}"
 
 
 class _Plan(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -54,7 +55,10 @@ class JobSpec:
 
 def kind_of(function: Callable[..., Any]) -> str:
     """Return the name under which a function is a job unless its @job says otherwise."""
-    return f"{function.__module__}:{function.__qualname__}"
+    module = function.__module__
+    if module == "__main__":  # of `python -m myshop.jobs`, which a node knows as myshop.jobs
+        module = getattr(getattr(sys.modules[module], "__spec__", None), "name", module)
+    return f"{module}:{function.__qualname__}"
 
 
 def place_of(function: Callable[..., Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+from tidegate.jobs import Reason, State, Word
 from tidegate.observe.catalogue import CATALOGUE, Exists, Metric
 from tidegate.observe.http import DEFAULT_PORT
 from tidegate.observe.labels import KINDS, STRANGERS
@@ -87,11 +88,18 @@ SECTIONS: Final = {
     Exists.CLIENT: "Of a process that enqueues",
 }
 
+VALUES: Final = {
+    "outcome": [word.value for word in Word if word is not Word.LEASE_LOST],
+    "reason": [reason.value for reason in Reason],
+    "state of consumers": ["busy", "idle", "starting"],
+    "state of jobs": [State.SCHEDULED.value, State.READY.value, State.RUNNING.value],
+}
+
 
 def page() -> str:
     """Return the page as Markdown."""
     sections = [_section(title, [each for each in CATALOGUE if each.exists is exists]) for exists, title in SECTIONS.items()]
-    return "\n".join([HEAD, *sections, PROCESS, _buckets(), COUNTING, QUERIES, MISSING])
+    return "\n".join([HEAD, *sections, PROCESS, _label_values(), _buckets(), COUNTING, QUERIES, MISSING])
 
 
 def _section(title: str, metrics: list[Metric]) -> str:
@@ -101,6 +109,11 @@ def _section(title: str, metrics: list[Metric]) -> str:
 
 def _labels(metric: Metric) -> str:
     return ", ".join(f"`{label}`" for label in metric.labels) or "none"
+
+
+def _label_values() -> str:
+    rows = [f"| `{label}` | {', '.join(f'`{value}`' for value in values)} |" for label, values in VALUES.items()]
+    return "\n".join(["## Labels", "", "| label | values |", "| --- | --- |", *rows, ""])
 
 
 def _buckets() -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from tidegate.errors import DatabaseUnreachable
+from tidegate.errors import DatabaseUnreachable, TidegateError
 from tidegate.events import DatabaseFailed, Event
 from tidegate.runtime.heartbeat import Heartbeat, Pulse
 from tidegate.runtime.node_lease import NodeLease
@@ -22,12 +22,20 @@ from tidegate.runtime.rescue import rescue_lost
 from tidegate.store.protocol import NodeRow, Store
 from tidegate.supervision import Exit, FunctionChild, Reason, Shutdown
 
-__all__ = ["WorkerRegistry"]
+__all__ = ["LostIdentity", "WorkerRegistry"]
 
 logger = logging.getLogger("tidegate.registry")
 
 TICK = 1.0  # seconds; a lost node's jobs are rescued within `lease` + one tick
 KINDS_EVERY = 20.0  # seconds; well below the 60 after which an unknown kind is buried (K1)
+
+
+class LostIdentity(TidegateError):
+    """This identity was declared dead by the fleet."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"node {node} was declared dead by others; it begins anew under another name")
+        self.node = node
 
 
 class WorkerRegistry(FunctionChild):
@@ -72,7 +80,9 @@ class WorkerRegistry(FunctionChild):
         """Register this node, beat, and watch; returns once the node may claim."""
         self._said = json.dumps(self._status())
         sent = self._lease.clock()
-        await self._store.register(self._row, lease=self._lease.lease)
+        if not await self._store.register(self._row, lease=self._lease.lease):
+            self._lease.lost = True  # the next start takes another identity
+            raise LostIdentity(self._lease.node)
         self._lease.confirmed(sent)
         self._heartbeat.start()
         return await super().start()
@@ -80,26 +90,23 @@ class WorkerRegistry(FunctionChild):
     async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
         """Leave the fleet: what could not be handed back is rescued at the next tick of another node."""
         await super().stop(reason, timeout)
-        self._heartbeat.stop()
         if not self._lease.lost:
             try:
                 await self._store.retire(self._lease.node)
             except DatabaseUnreachable as error:
                 logger.warning("node %s could not sign off (%s); its lease will run out", self._lease.node, error)
 
-    def kill(self) -> None:
-        """Beat no more."""
-        self._heartbeat.stop()
-        super().kill()
-
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while not self._lease.lost:
-            self._wake.clear()
-            await self._tick()
-            timer = loop.call_later(TICK * self._rng.uniform(0.8, 1.2), self._wake.set)
-            await self._wake.wait()
-            timer.cancel()
+        try:
+            while not self._lease.lost:
+                self._wake.clear()
+                await self._tick()
+                timer = loop.call_later(TICK * self._rng.uniform(0.8, 1.2), self._wake.set)
+                await self._wake.wait()
+                timer.cancel()
+        finally:  # however it ends: a heartbeat without a registry would keep a node alive that nobody watches
+            self._heartbeat.stop()
         raise Exit(Shutdown("its identity was declared dead"))
 
     async def _tick(self) -> None:

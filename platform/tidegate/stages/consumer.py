@@ -113,9 +113,12 @@ class Consumer(Stage, Generic[In]):
     def handled(self, event: In) -> bool:
         """Mark one event of the running batch as taken care of; False if it is not in there (any more)."""
         for index, each in enumerate(self._unhandled):
-            if each is event or each == event:
+            if each is event:
                 del self._unhandled[index]
                 return True
+        if event in self._unhandled:
+            self._unhandled.remove(event)
+            return True
         return False
 
     def handled_first(self, n: int = 1) -> None:

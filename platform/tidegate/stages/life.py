@@ -116,9 +116,13 @@ class Life(Child):
         return self._stop_reason is not None
 
     def stack(self) -> str:
-        """Return where its task stands right now."""
-        frames = self._task.get_stack() if self._task is not None else []
-        return "\n".join(f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}" for frame in frames)
+        """Return where its task stands right now, the innermost line last."""
+        lines: list[str] = []
+        waiting: Any = None if self._task is None else self._task.get_coro()
+        while (frame := getattr(waiting, "cr_frame", None)) is not None:
+            lines.append(f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}")
+            waiting = waiting.cr_await
+        return "\n".join(lines)
 
     # What a subclass overrides
 
@@ -210,6 +214,7 @@ class Life(Child):
         """Wait for what was begun on behalf of others."""
 
     async def _end(self, reason: Reason, *, begun: bool) -> None:
+        self._stop_reason = self._stop_reason or reason  # from here on it takes nothing in, however it ends
         try:
             await self._unwind()
         except asyncio.CancelledError:

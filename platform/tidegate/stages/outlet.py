@@ -108,7 +108,7 @@ class Outlet(Stage, Generic[Out]):
             sub.consumer._deliver(sub, events)
         for sub, n in work.reask:
             self._reask(sub, n)
-        self._release(work.infos)
+        self._send_infos(work.infos)
 
     def _store(self, leftover: list[Out]) -> None:
         self._settled = max(self._settled - len(leftover), 0)
@@ -127,9 +127,13 @@ class Outlet(Stage, Generic[Out]):
             self._release([message])
 
     def _release(self, infos: list[Any]) -> None:
+        """Let infos go that have come through the buffer: the dispatcher may still have something in front of them."""
         for info in infos:
-            for due in self._dispatcher.info(info):
-                self._post(self._on_due, None, due)
+            self._send_infos(self._dispatcher.info(info))
+
+    def _send_infos(self, infos: list[Any]) -> None:
+        for info in infos:
+            self._post(self._on_due, None, info)
 
     async def _on_due(self, _: None, message: Any) -> None:
         """Receive an info that nothing is in front of any more."""

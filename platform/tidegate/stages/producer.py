@@ -174,8 +174,7 @@ class Producer(Outlet[Out]):
             self._dispatcher.retract(sub, sys.maxsize)
         upstream, events = self._dispatcher.cancel(sub)
         self._hand_back(events, Why.CANCELLED)
-        for info in self._dispatcher.due():
-            self._post(self._on_due, None, info)
+        self._send_infos(self._dispatcher.due())
         if self._takes_back:
             upstream = self._dispatcher.demand - owed
             await self._retract(-upstream)

@@ -55,7 +55,7 @@ class ProducerConsumer(Producer[Out], Consumer[In]):
         """Handle one batch and return what comes of it, in any number."""
 
     @final
-    async def handle_demand(self, demand: int) -> Sequence[Out]:
+    async def handle_demand(self, demand: int) -> Sequence[Out]:  # noqa: ARG002 - never called here
         """Return nothing: here demand is met by handling events."""
         return ()
 

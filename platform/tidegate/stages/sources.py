@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final, Literal, TypeVar
 
 from tidegate.stages.consumer import Consumer
-from tidegate.stages.errors import StageGone
+from tidegate.stages.errors import BadOption, StageGone
 from tidegate.stages.producer import Producer
 from tidegate.stages.subscription import Demand, StageRef, SubRef, Subscription, Why
 from tidegate.supervision.exits import Crash, Exit, Normal, Reason, expected
@@ -29,19 +29,20 @@ def from_iterable(
 
     With `on_cancel` "stop" it also ends when its last consumer leaves. `kw` are the options of a Producer.
     """
+    if on_cancel not in ("continue", "stop"):
+        raise BadOption("on_cancel", on_cancel, "continue or stop")
     if isinstance(it, AsyncIterable):
-        return _Pumped(aiter(it), on_cancel == "stop", **kw)
-    return _Iterated(iter(it), on_cancel == "stop", **kw)
+        return AsyncIterableProducer(aiter(it), on_cancel == "stop", **kw)
+    return IterableProducer(iter(it), on_cancel == "stop", **kw)
 
 
-async def stream(*subs: Subscription[T] | StageRef[T]) -> AsyncIterator[T]:
+async def stream(*subs: Subscription[T] | StageRef[T]) -> AsyncGenerator[T, None]:
     """Yield the events of `subs`, after telling their producers to forward; leaving early gives back what was not yielded.
 
-    It ends when a permanent subscription does, or with the last of the others; with StageGone if a permanent or transient one
-    fails.
+    It ends when a permanent subscription does, or with the last of the others; with StageGone if one fails that is not temporary.
     Close it (`contextlib.aclosing`) rather than leave that to the garbage collector.
     """
-    tap: _Tap[T] = _Tap(*subs)
+    tap: Tap[T] = Tap(*subs)
     try:
         await tap.start()
     except Exit as ended:
@@ -58,7 +59,7 @@ async def stream(*subs: Subscription[T] | StageRef[T]) -> AsyncIterator[T]:
         raise StageGone(tap, reason) from (reason.error if isinstance(reason, Crash) else None)
 
 
-class _Source(Producer[T]):
+class SourceProducer(Producer[T]):
     """What both kinds of iterables have in common: the end."""
 
     def __init__(self, stop_when_alone: bool, **kw: Any) -> None:
@@ -71,12 +72,12 @@ class _Source(Producer[T]):
         else:
             await super().handle_info(message)
 
-    async def handle_cancel(self, sub: SubRef, reason: Reason) -> None:
+    async def handle_cancel(self, sub: SubRef, reason: Reason) -> None:  # noqa: ARG002 - whoever it was
         if self._stop_when_alone and not self._outflows:
             await self.stop()
 
 
-class _Iterated(_Source[T]):
+class IterableProducer(SourceProducer[T]):
     def __init__(self, it: Iterator[T], stop_when_alone: bool, **kw: Any) -> None:
         super().__init__(stop_when_alone, **kw)
         self._it = it
@@ -92,12 +93,12 @@ class _Iterated(_Source[T]):
             self.info(EXHAUSTED)
         return events
 
-    async def terminate(self, reason: Reason) -> None:
+    async def terminate(self, reason: Reason) -> None:  # noqa: ARG002 - whatever it was
         if isinstance(self._it, Generator):
             self._it.close()
 
 
-class _Pumped(_Source[T]):
+class AsyncIterableProducer(SourceProducer[T]):
     """An asynchronous iterable is waited for beside the mailbox, so that a slow one keeps nobody from being heard."""
 
     def __init__(self, it: AsyncIterator[T], stop_when_alone: bool, **kw: Any) -> None:
@@ -143,7 +144,7 @@ class _Pumped(_Source[T]):
         await super()._unwind()
 
 
-class _Tap(Consumer[T]):
+class Tap(Consumer[T]):
     """Holds each batch until its events have been taken one by one; only then more is asked for."""
 
     def __init__(self, *subs: Subscription[T] | StageRef[T]) -> None:
@@ -165,7 +166,7 @@ class _Tap(Consumer[T]):
             yield self._unhandled.pop(0)
         self._emptied_batch.set()
 
-    async def handle_events(self, events: Sequence[T], sub: SubRef) -> None:
+    async def handle_events(self, events: Sequence[T], sub: SubRef) -> None:  # noqa: ARG002 - `take` has them
         self._emptied_batch.clear()
         self._news.set()
         await self._emptied_batch.wait()

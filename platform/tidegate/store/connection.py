@@ -6,7 +6,7 @@ caller, so that a half-open socket cannot hold it for ever.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from psycopg.adapt import Loader
@@ -83,13 +83,18 @@ def connect(database: str, **options: Any) -> psycopg.Connection[Any]:
     return connection
 
 
-async def connect_async(database: str, **options: Any) -> psycopg.AsyncConnection[Any]:
-    """Open an autocommit connection, or raise `DatabaseUnreachable`."""
+async def connect_async(database: str, *then: LiteralString, **options: Any) -> psycopg.AsyncConnection[Any]:
+    """Open an autocommit connection and run the statements of `then` on it, or raise `DatabaseUnreachable`."""
     with calling("connect"):
         connection = await psycopg.AsyncConnection.connect(normal_conninfo(database), autocommit=True, **options)
-        await connection.execute(_session_settings())
+        try:
+            for setting in (_session_settings(), *then):
+                await connection.execute(setting)
+        except BaseException:  # a cancellation, too: nobody else knows this connection yet
+            await connection.close()
+            raise
     return connection
 
 
-def _session_settings() -> str:
-    return f"SET statement_timeout = {int(STATEMENT_TIMEOUT * 1000)}"
+def _session_settings() -> LiteralString:
+    return "SET statement_timeout = '10s'"  # STATEMENT_TIMEOUT

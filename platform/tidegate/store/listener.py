@@ -15,9 +15,7 @@ import psycopg
 from tidegate.store.connection import connect_async
 from tidegate.store.weather import calling
 
-__all__ = ["CHANNEL", "Notification", "Subscription", "parse", "subscribe"]
-
-CHANNEL = "tidegate"
+__all__ = ["Notification", "Subscription", "parse", "subscribe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,4 @@ class Subscription:
 
 async def subscribe(database: str) -> Subscription:
     """Connect and LISTEN."""
-    connection = await connect_async(database)
-    with calling("listen"):
-        await connection.execute(f"LISTEN {CHANNEL}")
-    return Subscription(connection)
+    return Subscription(await connect_async(database, "LISTEN tidegate"))

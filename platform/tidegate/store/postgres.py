@@ -54,10 +54,10 @@ class PostgresStore:
         """See `Store.notify`."""
         await self._run("notify", {"payloads": list(payloads)})
 
-    async def register(self, node: NodeRow, *, lease: float) -> None:
+    async def register(self, node: NodeRow, *, lease: float) -> bool:
         """See `Store.register`."""
         row = {"node": node.id, "host": node.host, "pid": node.pid, "version": node.version, "queues": list(node.queues)}
-        await self._run("register", {**row, "lease": lease})
+        return bool(await self._run("register", {**row, "lease": lease}))
 
     async def heartbeat(self, node: str, *, lease: float, status: str | None) -> bool:
         """See `Store.heartbeat`."""

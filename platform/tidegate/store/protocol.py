@@ -153,8 +153,8 @@ class Store(Protocol):
     async def notify(self, payloads: Sequence[str]) -> None:
         """Tell every listening node."""
 
-    async def register(self, node: NodeRow, *, lease: float) -> None:
-        """Begin a node's life."""
+    async def register(self, node: NodeRow, *, lease: float) -> bool:
+        """Begin a node's life, or take it up again; False: that identity was declared dead."""
 
     async def heartbeat(self, node: str, *, lease: float, status: str | None) -> bool:
         """Renew a node's lease; False: this identity was declared dead and is never valid again."""

@@ -12,6 +12,7 @@ from abc import abstractmethod
 from types import TracebackType
 from typing import Self
 
+from tidegate.supervision import reports
 from tidegate.supervision.child import Child, ChildState
 from tidegate.supervision.errors import AlreadyStarted, FailedToStart, NotReady, NotRunning
 from tidegate.supervision.exits import Crash, Killed, NoProc, Reason, Shutdown
@@ -152,6 +153,8 @@ class Lifecycle(Child):
             self._reason = Crash(asyncio.CancelledError(f"supervisor {self.name} was cancelled from outside"))
         else:
             error = task.exception()
+            if error is not None:
+                reports.broken(self.name, error)
             self._reason = task.result() if error is None else Crash(error)
         self._inbox.dismiss()
         self._over.set()

@@ -81,7 +81,7 @@ class ProcessChild(Child):
             reader, self._channel = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
             self._process = process = await self._launch(theirs)
         except BaseException:
-            ours.close()
+            (self._channel or ours).close()
             raise
         finally:
             theirs.close()

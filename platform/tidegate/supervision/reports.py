@@ -10,6 +10,7 @@ from tidegate.supervision.exits import Crash, Reason, expected
 
 __all__ = [
     "abandoned",
+    "broken",
     "broken_observer",
     "child_terminated",
     "gave_up",
@@ -67,6 +68,11 @@ def abandoned(supervisor: str, spec: ChildSpec, stack: str) -> None:
 def vanished(supervisor: str, spec: ChildSpec) -> None:
     """Say that an abandoned child ended after all."""
     logger.info("%s: zombie of %s ended after all", supervisor, spec.id, extra=_facts("zombie", supervisor, spec.id))
+
+
+def broken(supervisor: str, error: BaseException) -> None:
+    """Say that a supervisor itself failed, which is a bug of ours."""
+    logger.critical("%s: the supervisor itself crashed and has killed its children: %r", supervisor, error, exc_info=error)
 
 
 def broken_observer(supervisor: str, error: Exception) -> None:

@@ -178,27 +178,31 @@ class Project:
 
     def processes(self) -> list[psutil.Process]:
         """Return what lives of users, keepers, servers and initdbs of this project."""
-        marks = {str(self.folder), *self._names}
-        if self.site.lock.exists():
-            self._names.add(self.site.name)
+        marks = {str(self.folder), *self.names()}
         if place := self.site.place():
             marks.add(str(place.parent))
         found = []
         for process in psutil.process_iter():
             try:
                 words = " ".join(process.cmdline())
-                if any(mark in words for mark in marks | self._names) and process.pid != os.getpid():
+                if any(mark in words for mark in marks) and process.pid != os.getpid():
                     found.append(process)
             except psutil.Error:
                 continue
         return found
 
+    def names(self) -> set[str]:
+        """Return the names of this project's clusters: one, unless its folder was removed and made again."""
+        if self.site.lock.exists():
+            self._names.add(self.site.name)
+        return self._names
+
+    def socket_folders(self) -> list[Path]:
+        return [folder for name in self.names() for folder in Path("/tmp").glob(f"{name}*")]
+
     def empty(self) -> bool:
         """Whether no process is left, nor the socket's folder."""
         return not self.processes() and not self.socket_folders()
-
-    def socket_folders(self) -> list[Path]:
-        return [folder for name in self._names for folder in Path("/tmp").glob(f"{name}*")]
 
     def remove(self) -> list[psutil.Process]:
         """Remove everything; return the processes that should have been gone by now, now killed."""

@@ -235,7 +235,7 @@ def test_server_that_was_started_by_hand_is_left_alone(own_project):
 def test_folder_that_is_removed_while_it_is_used_serves_the_next_user_afresh(project):
     first = project.user()
     first.ready()
-    project.processes()  # so that the project knows the name of the first server
+    project.names()  # so that the project knows the first one's later
     data = project.data
     shutil.rmtree(project.tidegate, ignore_errors=True)
     second = project.user()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import threading
 
+import pytest
+
 from tests.integration.embedded.people import answers, ask, until
 
+from tidegate.errors import UsageError
 from tidegate.store.embedded import EmbeddedPostgres
 
 STARTED = "SELECT pg_postmaster_start_time()"
@@ -83,6 +86,14 @@ def test_instances_in_one_process_are_one_user(own_project):
         with EmbeddedPostgres(own_project.tidegate) as inner:
             assert inner.conninfo == outer.conninfo
         assert ask(outer.conninfo, "SELECT 1") == 1
+    assert own_project.empty()
+
+
+def test_instance_that_is_open_is_not_opened_again(own_project):
+    with EmbeddedPostgres(own_project.tidegate) as server:
+        with pytest.raises(UsageError, match="is open already"):
+            server.__enter__()
+        assert answers(server.conninfo)
     assert own_project.empty()
 
 

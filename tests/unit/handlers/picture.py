@@ -18,7 +18,12 @@ def picture(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return (name, [(field.name, picture(getattr(value, field.name))) for field in dataclasses.fields(value)])
     if isinstance(value, BaseModel):
-        return (name, sorted(value.model_fields_set), [(key, picture(each)) for key, each in vars(value).items()], value.__pydantic_extra__)
+        return (
+            name,
+            sorted(value.model_fields_set),
+            [(key, picture(each)) for key, each in vars(value).items()],
+            value.__pydantic_extra__,
+        )
     if isinstance(value, list | tuple) or name == "deque":
         return (name, [picture(each) for each in value])
     return (name, repr(value), getattr(value, "fold", None))

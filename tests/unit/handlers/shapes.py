@@ -253,6 +253,15 @@ class Shouting(BaseModel):
         return text + "!"
 
 
+class Broken(BaseModel):
+    a: int
+
+    @field_validator("a")
+    @classmethod
+    def check(cls, a: int) -> int:
+        raise LookupError("no such thing")
+
+
 class Private(BaseModel):
     a: int
     _hidden: int = PrivateAttr(default=0)

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.unit.handlers.calls import signature_with
 from tests.unit.handlers.picture import picture
 from tests.unit.handlers.shapes import Address, Box, Colour, Level, Patch, Place, Point, Size, Vector, Wrapper
+
 from tidegate.errors import InvalidArguments
 
 
@@ -40,7 +40,7 @@ SCALARS = [
     Typed(bytes, st.binary(max_size=6)),
     Typed(Decimal, st.decimals(allow_nan=True, allow_infinity=True).filter(lambda number: not number.is_snan())),
     Typed(date, st.dates()),
-    Typed(datetime, st.datetimes(timezones=st.none() | st.timezones()) | st.dates().map(lambda day: datetime(day.year, day.month, day.day))),
+    Typed(datetime, st.datetimes(timezones=st.none() | st.timezones()) | st.dates().map(lambda day: datetime.fromordinal(day.toordinal()))),
     Typed(time, st.times(timezones=st.none() | st.timezones())),
     Typed(timedelta, st.timedeltas()),
     Typed(UUID, st.uuids()),
@@ -55,7 +55,10 @@ RECORDS = [
     Typed(Place, st.builds(Place, lat=FLOATS, lon=FLOATS, name=st.none() | LIKE_OTHERS)),
     Typed(Address, st.builds(Address, street=TEXT)),
     Typed(Patch, st.builds(Patch, name=st.none() | TEXT) | st.just(Patch())),
-    Typed(Any, st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda each: st.lists(each) | st.dictionaries(TEXT, each))),
+    Typed(
+        Any,
+        st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda each: st.lists(each) | st.dictionaries(TEXT, each)),
+    ),
 ]
 
 
@@ -84,7 +87,9 @@ typed = st.recursive(
                 dict[pair[0].annotation, pair[1].annotation], st.dictionaries(pair[0].values, pair[1].values, max_size=3)
             )
         )
-        | inner.map(lambda each: Typed(Box[each.annotation], st.builds(Box, item=each.values, more=st.lists(each.values, max_size=2))))
+        | inner.map(
+            lambda each: Typed(Box[each.annotation], st.builds(Box, item=each.values, more=st.lists(each.values, max_size=2)))
+        )
         | st.lists(inner, min_size=1, max_size=3).map(row)
         | st.lists(inner, min_size=2, max_size=4).map(union)
     ),

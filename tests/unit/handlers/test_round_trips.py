@@ -8,7 +8,8 @@ import json
 import math
 import re
 import zoneinfo
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -19,15 +20,61 @@ from zoneinfo import ZoneInfo
 
 import pydantic
 import pytest
-
 from tests.unit.handlers import shapes
 from tests.unit.handlers.calls import back_and_forth, signature_with
 from tests.unit.handlers.picture import picture
 from tests.unit.handlers.shapes import (
-    Address, Aliased, Bits, Box, ByValue, Cat, Checked, Clamped, Colour, DateBox, Dates, Documented, Dog, Extra, GenericPlace, Holder,
-    Json, Kennel, Level, Line, Loose, Mixed, Mode, Movie, Node, Numbers, Odd, Order, Pair, PairOf, Patch, Person, Picky, Place, Planet, Point,
-    Positive_, Sequel, Short, Size, Slot, Stamped, Strict, Summed, Tagged, Tree, UserId, Vector, Wrapper,
+    Address,
+    Aliased,
+    Bits,
+    Box,
+    ByValue,
+    Cat,
+    Checked,
+    Clamped,
+    Colour,
+    DateBox,
+    Dates,
+    Documented,
+    Dog,
+    Extra,
+    GenericPlace,
+    Holder,
+    Json,
+    Kennel,
+    Level,
+    Line,
+    Loose,
+    Mixed,
+    Mode,
+    Movie,
+    Node,
+    Numbers,
+    Odd,
+    Order,
+    Pair,
+    PairOf,
+    Patch,
+    Person,
+    Picky,
+    Place,
+    Planet,
+    Point,
+    Positive_,
+    Sequel,
+    Short,
+    Size,
+    Slot,
+    Stamped,
+    Strict,
+    Summed,
+    Tagged,
+    Tree,
+    UserId,
+    Vector,
+    Wrapper,
 )  # fmt: skip
+
 from tidegate.handlers.inspection import signature_of
 
 UID = UUID("12345678-1234-5678-1234-567812345678")
@@ -51,7 +98,7 @@ TABLE: list[tuple[Any, list[Any]]] = [
     (UUID, [UID]),
     # dates and times
     (date, [DAY, date.min, date.max]),
-    (datetime, [NOON, datetime.min, datetime.max, NOON.replace(tzinfo=UTC), NOON.replace(tzinfo=timezone(timedelta(hours=-3, seconds=7)))]),
+    (datetime, [NOON, datetime.min, datetime.max, NOON.replace(tzinfo=UTC), NOON.replace(tzinfo=timezone(timedelta(hours=-3, seconds=7)))]),  # noqa: DTZ901 - the ends of time have no zone
     (datetime, [NOON.replace(tzinfo=BERLIN), datetime(2024, 10, 27, 2, 30, tzinfo=BERLIN), datetime(2024, 10, 27, 2, 30, tzinfo=BERLIN, fold=1)]),
     (datetime, [datetime(2024, 3, 31, 2, 30, tzinfo=BERLIN), NOON.replace(fold=1), NOON.replace(tzinfo=ZoneInfo("UTC"))]),
     (time, [time(), time(23, 59, 59, 999999), time(1, tzinfo=UTC), time(1, tzinfo=BERLIN), time(1, fold=1)]),
@@ -66,7 +113,7 @@ TABLE: list[tuple[Any, list[Any]]] = [
     (Odd, list(Odd)),
     (Mode, [Mode.READ, Mode.READ | Mode.WRITE, Mode(0)]),
     (Bits, [Bits.A | Bits.B, Bits(8)]),
-    (Literal["a", 1, True, None, b"x", Colour.RED], ["a", 1, True, None, b"x", Colour.RED]),
+    (Literal["a", 1, True, None, b"x", Colour.RED], ["a", 1, True, None, b"x", Colour.RED]),  # noqa: PYI061 - as users write it
     (Literal["red", Colour.RED], ["red", Colour.RED]),
     # paths and what only pydantic knows
     (Path, [Path("/tmp/a b"), Path()]),
@@ -116,7 +163,7 @@ TABLE: list[tuple[Any, list[Any]]] = [
     (Sequence[date], [[DAY], (DAY,)]),
     (Iterable[int], [[1], (1,), {1}, frozenset({1})]),
     (Collection[int], [(1,)]),
-    (Set[int], [{1}, frozenset({1})]),
+    (AbstractSet[int], [{1}, frozenset({1})]),
     (Mapping[str, date], [{"a": DAY}]),
     # unions
     (Optional[date], [None, DAY]),  # noqa: UP045 - both spellings are in use
@@ -138,7 +185,7 @@ TABLE: list[tuple[Any, list[Any]]] = [
     (Level | int, [Level.LOW, 1, 3]),
     (int | Level, [Level.LOW, 1, 3]),
     (Size | str, [Size.S, "s", "m"]),
-    (Literal["auto"] | int | str, ["auto", "other", 3]),
+    (Literal["auto"] | int | str, ["auto", "other", 3]),  # noqa: PYI051 - redundant to a checker, not to a codec
     (ipaddress.IPv4Address | str, [ipaddress.ip_address("10.0.0.1"), "10.0.0.1"]),
     (list[int] | tuple[int, ...] | set[int], [[], (), set(), [1], (1,), {1}]),
     (list[int] | list[float] | list[str], [[1], [1.0], ["1"], []]),
@@ -188,7 +235,11 @@ TABLE: list[tuple[Any, list[Any]]] = [
     (list[Person | Address], [[Address(street="a"), Person(id="x", born=DAY, worth=1.0, home=Address(street="b"))]]),
 ]  # fmt: skip
 
-CASES = [pytest.param(annotation, value, id=f"{row}-{index}") for row, (annotation, values) in enumerate(TABLE) for index, value in enumerate(values)]
+CASES = [
+    pytest.param(annotation, value, id=f"{row}-{index}")
+    for row, (annotation, values) in enumerate(TABLE)
+    for index, value in enumerate(values)
+]
 
 
 def test_the_table_holds_at_least_sixty_types():

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-
 from tests.unit.handlers.calls import signature_with
 from tests.unit.handlers.shapes import Address, Colour, Place, Point, Vector
+
 from tidegate.errors import InvalidJob
 from tidegate.handlers.inspection import signature_of
 
@@ -147,9 +147,9 @@ def test_json_written_by_hand_is_read_with_some_leniency(annotation, text, value
         (Point, '{"x": 1, "y": "2"}', "value.y: expected int, got str"),
         (list[int], '{"0": 1}', "value: expected list[int], got dict"),
         (dict[float, int], '{"1.5": 1}', "as an array of [key, value]"),
-        (set[int], '[[]]', "value[0]: expected int, got list"),
-        (set[Any], '[[]]', "value: expected set[Any]: unhashable type: 'list'"),
-        (date | datetime, '{"$is": "Decimal", "value": "1"}', "value: expected date | datetime, got {"),
+        (set[int], "[[]]", "value[0]: expected int, got list"),
+        (set[Any], "[[]]", "value: expected set[Any]: unhashable type: 'list'"),
+        (date | int, '{"$is": "Decimal", "value": "1"}', "value: expected date | int, got {'$is'"),
         (date | str, '{"$is": "Decimal", "value": "1"}', "value: expected date | str, got the tag 'Decimal'"),
         (int | str, "[]", "value: expected int | str, got []"),
     ],
@@ -172,5 +172,6 @@ def test_what_is_no_call_at_all_is_an_invalid_job(data):
 def test_stored_arguments_of_an_older_signature_are_an_invalid_job_that_names_the_parameter():
     def handler(user_id: int) -> None: ...
 
-    with pytest.raises(InvalidJob, match=r"unexpected argument 'user'; .*missing argument 'user_id'|unexpected argument 'user'"):
+    with pytest.raises(InvalidJob) as caught:
         signature_of(handler, "shop:handler").decode(b'{"kwargs": {"user": 1}}')
+    assert str(caught.value).endswith("unexpected argument 'user'; did you mean 'user_id'?; missing argument 'user_id'")

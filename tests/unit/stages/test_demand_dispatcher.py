@@ -220,9 +220,9 @@ def test_i1_i2_i3_i4_i6_demand_and_events_add_up_whatever_happens(steps):
             asked[sub] -= taken
             told -= taken
         elif verb == "dispatch":
-            n = min(n, dispatcher.demand)  # a producer that delivers no more than it was asked for
-            events = list(range(emitted, emitted + n))
-            emitted += n
+            count = min(n, dispatcher.demand)  # a producer that delivers no more than it was asked for
+            events = list(range(emitted, emitted + count))
+            emitted += count
             work = dispatcher.dispatch(events)
             handed = [event for _, batch in work.sends for event in batch]
             assert handed + work.leftover == events
@@ -230,8 +230,8 @@ def test_i1_i2_i3_i4_i6_demand_and_events_add_up_whatever_happens(steps):
             told -= len(work.leftover)  # it is buffered: the shell serves the next ask with it
             for receiver, batch in work.sends:
                 got[receiver] += batch
-        for each in asked:
-            assert len(got[each]) <= asked[each]
+        for each, limit in asked.items():
+            assert len(got[each]) <= limit
             assert got[each] == sorted(got[each])
         assert dispatcher.wanted == sum(dispatcher.open_demand(each) for each in live.values())
         assert dispatcher.wanted + dispatcher.pending == told - sent_total

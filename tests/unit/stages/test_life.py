@@ -4,8 +4,8 @@ import asyncio
 import logging
 
 import pytest
+from tests.unit.stages.parts import Numbers, Push, Sink, quiet, started, virtual
 
-from tests.unit.stages.parts import Numbers, Push, Remembering, Sink, quiet, started, virtual
 from tidegate.stages import (
     IGNORE,
     BadOption,
@@ -646,7 +646,3 @@ async def test_describe_gives_plain_values():
     }
     await sink.stop()
     await producer.stop()
-
-
-def test_the_parts_of_these_tests_put_their_callbacks_first():
-    assert Push.handle_cancel is Remembering.handle_cancel

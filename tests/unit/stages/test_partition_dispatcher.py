@@ -164,7 +164,7 @@ def test_pd5_an_unknown_partition_raises_and_nothing_was_handed_out():
     dispatcher = PartitionDispatcher(["foo", "bar"], hash=lambda n: (n, "foo" if n == 1 else "oops"))
     (foo,) = wired(dispatcher, "foo")
     dispatcher.ask(foo, 3)
-    with pytest.raises(UnknownPartition, match="'oops'.*'foo', 'bar'"):
+    with pytest.raises(UnknownPartition, match=r"'oops'.*'foo', 'bar'"):
         dispatcher.dispatch([1, 2])
     assert (dispatcher.demand, dispatcher.open_demand(foo), dispatcher.queued) == (3, 3, 0)
 
@@ -342,8 +342,8 @@ def test_i1_i2_i3_i4_i6_demand_and_events_add_up_whatever_happens(steps):
         for receiver, batch in work.sends:
             delivered += batch
             got[receiver] += batch
-        for each in asked:
-            assert len(got[each]) <= asked[each]
+        for each, limit in asked.items():
+            assert len(got[each]) <= limit
             assert got[each] == sorted(got[each])
         queued = dispatcher.queued
         assert len(delivered) + len(leftover) + queued + len(handed_back) + len(discarded) == emitted

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-
 from tests.unit.stages.parts import Numbers, Owing, Push, Sink, quiet, started, virtual
+
 from tidegate.stages import (
     BroadcastDispatcher,
     Cancel,

@@ -43,7 +43,8 @@ def fail():
     raise ValueError("boom")
 
 def die_of(number):
-    signal.signal(number, signal.SIG_DFL)
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 def hold(ready, fifo):
@@ -89,6 +90,9 @@ async def tidy_async(ready, path):
 
 def hasty(ready):
     pass
+
+def hopeless(ready):
+    os.abort()
 
 def number():
     return 7
@@ -267,7 +271,7 @@ async def test_one_that_ends_before_it_was_ready_has_not_started():
 
 async def test_one_that_dies_before_it_was_ready_has_not_started():
     with pytest.raises(ProcessDied, match="was ended by SIGABRT"):
-        await ProcessChild("os:abort", signals_ready=False).start() or pytest.fail("never reached")
+        await child("hopeless", signals_ready=True).start()
 
 
 @pytest.mark.parametrize(("target", "why"), [
@@ -287,7 +291,7 @@ async def test_a_start_that_is_cancelled_leaves_no_process(line):
     process = child("hold_but_never_ready", line.path, signals_ready=True)
     starting = asyncio.ensure_future(process.start())
     opened = asyncio.get_running_loop().run_in_executor(
-        None, lambda: open(line.path).close()
+        None, lambda: Path(line.path).open().close()
     )  # returns once the process has opened it
     async with asyncio.timeout(LIMIT):
         await opened
@@ -317,7 +321,7 @@ async def main():
     await child.start()
     if "fork" in sys.argv and os.fork() == 0:
         os.close(1)
-        time.sleep(5)
+        time.sleep(3)
         os._exit(0)
     print("ready", flush=True)
     if "return" not in sys.argv:

@@ -285,6 +285,20 @@ def test_s7_the_one_that_failed_to_start_is_the_one_retried(troupe, settle, stra
     assert (log, left) == (again[strategy], {"a": "up", "b": "up", "c": "up"})
 
 
+def test_s7_a_sibling_that_fell_together_with_it_does_not_start_before_it(troupe, settle):
+    failing = troupe.spec("b", act=lambda nth: {"fails": nth in {1, 2}})
+
+    async def main():
+        async with Supervisor([failing, troupe.spec("c")], strategy=Strategy.REST_FOR_ONE):
+            troupe.said()
+            troupe["b"].crash()
+            troupe["c"].crash()
+            await settle(60)
+            return troupe.said()
+
+    assert run_virtual(main()) == "start b, start b, start b, start c"
+
+
 def test_s7_while_it_waits_the_child_is_restarting(troupe, settle):
     async def main():
         async with Supervisor([failing_restarts(troupe, backoff=constant(10))], intensity=None) as supervisor:

@@ -419,3 +419,35 @@ def test_a_slow_stop_does_not_hold_up_the_siblings_under_one_for_one(troupe, set
 
     assert run_virtual(main()) == ({"a": "up", "b": "up"}, 0)
     assert troupe.said() == "start a, start b, stop a, start b, stop b"
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_an_error_of_the_supervisor_itself_is_its_crash_and_leaves_no_child(troupe, strategy, caplog):
+    async def bug():
+        raise AssertionError("cannot happen")
+
+    async def main():
+        supervisor = await Supervisor([troupe.spec("a"), troupe.spec("b")], strategy=strategy).start()
+        supervisor._inbox.post(bug)
+        asking = asyncio.ensure_future(supervisor.start_child(troupe.spec("c")))
+        reason = await supervisor.join()
+        await asyncio.wait({asking})
+        return reason
+
+    assert str(run_virtual(main())) == "AssertionError: cannot happen"
+    assert "the supervisor itself crashed and has killed its children" in caplog.text
+    assert [reason for _, reason in troupe.reasons[:2]] == [Killed(), Killed()]
+    assert all(actor.ended.done() for actor in troupe.made)
+
+
+def test_a_start_cancelled_by_a_stranger_is_a_start_failure(troupe):
+    class Unlucky(FunctionChild):
+        async def start(self):
+            raise asyncio.CancelledError
+
+    async def main():
+        await Supervisor([troupe.spec("a"), ChildSpec("b", lambda: Unlucky(asyncio.sleep, 1))]).start()
+
+    with pytest.raises(FailedToStart, match="CancelledError: its start was cancelled from outside"):
+        run_virtual(main())
+    assert troupe.said() == "start a, stop a"

@@ -386,3 +386,17 @@ def test_s12_a_caller_who_leaves_does_not_undo_the_start(troupe, settle):
             return states(supervisor)
 
     assert run_virtual(main()) == {"a": "up"}
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_s12_terminate_child_voids_an_attempt_that_waits_its_turn(troupe, strategy):
+    async def main():
+        failing = troupe.spec("a", act=lambda nth: {"fails": nth > 0})
+        async with Supervisor([failing], strategy=strategy, intensity=None) as supervisor:
+            troupe["a"].crash()
+            await supervisor.terminate_child("a")
+            seen = troupe.said().count("start a")
+            await asyncio.sleep(10)
+            return states(supervisor), seen < 10, troupe.said()
+
+    assert run_virtual(main()) == ({"a": "down"}, True, "")

@@ -276,8 +276,9 @@ def _pydantic(annotation: Any, make: Callable[[], Made]) -> Made:
         return make()
     except RecursionError:
         raise
-    except Exception as error:  # broad: schemas are built by the user's own hooks, too
-        raise Unstorable(f"{_name(annotation)} is neither a type of Python's own nor one that pydantic knows") from error
+    except Exception as error:  # noqa: BLE001 - schemas are built by the user's own hooks, too
+        why = f" ({type(error).__name__}: {error})" if type(error).__name__ != "PydanticSchemaGenerationError" else ""
+        raise Unstorable(f"{_name(annotation)} is neither a type of Python's own nor one that pydantic knows{why}") from None
 
 
 def _evaluated(cls: type, arguments: tuple[Any, ...]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ somebody's own is tried at every encode. This module alone imports pydantic, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -47,10 +48,8 @@ class ModelCodec(Record):
         try:
             return super().write_field(name, value)
         except Mismatch:
-            try:
-                return ANY.encode(value)
-            except Mismatch:
-                pass
+            if self._reads_back(name, value):
+                return value
             raise
 
     def read_field(self, name: str, raw: Any) -> Any:
@@ -64,6 +63,13 @@ class ModelCodec(Record):
 
     def build(self, values: dict[str, Any]) -> Any:
         return _checked(self.label, lambda: self._model.model_validate(values, by_name=True, by_alias=False))
+
+    def _reads_back(self, name: str, value: Any) -> bool:
+        try:
+            self.fields[name].codec.decode(ANY.encode(value))
+        except Mismatch:
+            return False
+        return True
 
     def _tells(self, value: BaseModel, name: str) -> bool:
         """Say whether a field is written: unless it was left at a default that any later run would give it, too."""
@@ -149,16 +155,17 @@ def _tried(codec: Codec, raw: Any, value: Any) -> Any:
     return raw
 
 
-def _checked(label: str, validate: Any) -> Any:
+def _checked(label: str, validate: Callable[[], Any]) -> Any:
     """Run validation; what it refuses is a Mismatch that says why, field by field."""
     try:
         return validate()
     except ValidationError as error:
-        facts = "; ".join(
-            ".".join([*map(str, each["loc"]), ""])[:-1] + ": " * bool(each["loc"]) + each["msg"] for each in error.errors()
-        )
-        raise Mismatch(f"not a valid {label}: {facts}") from None
+        facts = [
+            (*map(str, each["loc"]), each["msg"])
+            for each in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise Mismatch(f"not a valid {label}: {'; '.join(': '.join(fact) for fact in facts)}") from None
     except RecursionError:
         raise
-    except Exception as error:  # broad: a user's validator may raise anything
-        raise Mismatch(f"not a valid {label}: {type(error).__name__}: {error}") from error
+    except Exception as error:  # noqa: BLE001 - a user's validator may raise anything
+        raise Mismatch(f"not a valid {label}: {type(error).__name__}: {error}") from None

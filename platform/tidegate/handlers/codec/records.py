@@ -94,8 +94,8 @@ class Record(Codec):
             return self.cls(**values)
         except RecursionError:
             raise
-        except Exception as error:  # broad: the user's own construction: __post_init__, validators
-            raise Mismatch(f"{self.label} refused its values: {type(error).__name__}: {error}") from error
+        except Exception as error:  # noqa: BLE001 - the user's own construction runs: __post_init__, validators
+            raise Mismatch(f"{self.label} refused its values: {type(error).__name__}: {error}") from None
 
 
 class DataclassCodec(Record):

@@ -206,17 +206,17 @@ class Any_(Codec):  # noqa: N801 - it is the codec of typing.Any
             INT.encode(value)
         elif cls is float:
             if not math.isfinite(value):
-                raise Mismatch(f"{_name(value)} is not a JSON value; annotate the parameter to keep it")
+                raise Mismatch(f"{_name(value)} is not a JSON value")
         elif cls is list:
             _each(enumerate(value))
         elif cls is dict:
             for key in value:
                 if type(key) is not str:
-                    raise Mismatch(f"a dict with keys of type {type(key).__name__} is not a JSON value; annotate the parameter")
+                    raise Mismatch(f"a dict with keys of type {type(key).__name__} is not a JSON value")
                 _storable(key)
             _each(value.items())
         elif value is not None and cls is not bool:
-            raise Mismatch(f"{cls.__name__} is not a JSON value; annotate the parameter to keep its type")
+            raise Mismatch(f"{cls.__name__} is not a JSON value")
         return value
 
     def decode(self, raw: Any) -> Any:

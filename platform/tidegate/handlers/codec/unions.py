@@ -69,7 +69,7 @@ class OneOf(Codec):
         return self._read(raw)
 
     def parse(self, text: str) -> Any:
-        for member in sorted(self._members, key=lambda each: (each is STR, each is NULL)):
+        for member in sorted(self._members, key=lambda each: (each is NULL, each is STR)):
             try:
                 return member.parse(text)
             except Mismatch:

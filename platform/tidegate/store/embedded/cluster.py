@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,10 +173,11 @@ def conninfo(socket: Path, database: str) -> str:
 
 def _end(name: str, account: Account) -> None:
     for force, patience in ((signal.SIGINT, 10), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
-        left = remains(name, account)
-        for process in left:
+        for process in remains(name, account):
             _send(process, force)
-        psutil.wait_procs(left, timeout=patience)
+        deadline = time.monotonic() + patience
+        while remains(name, account) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
 
 def _belongs(words: Sequence[str], name: str) -> bool:

@@ -15,6 +15,7 @@ Nobody who waits for the keeper is told anything but through server.json (a serv
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import logging
@@ -32,7 +33,7 @@ from pathlib import Path
 
 from tidegate.store.embedded import cluster, locks
 from tidegate.store.embedded.accounts import Account
-from tidegate.store.embedded.places import claim_socket_folder, socket_folder
+from tidegate.store.embedded.places import claim_socket_folder
 from tidegate.store.embedded.site import Running, Site
 
 __all__ = ["Keeper", "arguments", "main", "restart_delay"]
@@ -54,9 +55,9 @@ class Died:
     code: int
 
 
-def arguments(site: Site, binaries: Path, data: Path, account: Account) -> list[str]:
+def arguments(site: Site, binaries: Path, data: Path, socket: Path, account: Account) -> list[str]:
     """Return the words that make a keeper of `site`."""
-    return [str(site.folder), str(binaries), str(data), str(account.uid), str(account.gid), account.name]
+    return [str(site.folder), str(binaries), str(data), str(socket), str(account.uid), str(account.gid), account.name]
 
 
 def restart_delay(failures: int) -> float:
@@ -67,7 +68,9 @@ def restart_delay(failures: int) -> float:
 def main(words: Sequence[str]) -> int:
     """Keep one server; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tidegate.store.embedded.keeper")
-    for name, kind in {"folder": Path, "binaries": Path, "data": Path, "uid": int, "gid": int, "user": str}.items():
+    for name in ("folder", "binaries", "data", "socket"):
+        parser.add_argument(name, type=Path)
+    for name, kind in {"uid": int, "gid": int, "user": str}.items():
         parser.add_argument(name, type=kind)
     told = parser.parse_args(words)
     _detach()
@@ -76,7 +79,9 @@ def main(words: Sequence[str]) -> int:
     if not locks.take(lock, locks.KEEPER):
         return 0
     _adopt_orphans()
-    return Keeper(site, lock, told.binaries, told.data, Account(told.uid, told.gid, told.user)).run()
+    before = site.running()  # of a keeper that was killed: its users still look for the server there
+    socket = before.socket if before and os.access(before.socket.parent, os.W_OK | os.X_OK) else told.socket
+    return Keeper(site, lock, told.binaries, told.data, socket, Account(told.uid, told.gid, told.user)).run()
 
 
 @dataclass
@@ -87,9 +92,9 @@ class Keeper:
     lock: int
     binaries: Path
     data: Path
+    socket: Path
     account: Account
     name: str = ""
-    socket: Path | None = None
     server: subprocess.Popen[bytes] | None = None
     events: queue.SimpleQueue[Alone | Died] = field(default_factory=queue.SimpleQueue)
 
@@ -127,19 +132,13 @@ class Keeper:
         self.events.put(Alone())
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self.socket = claim_socket_folder(self.socket or self._choose_socket_folder(), self.account)
+        self.socket = claim_socket_folder(self.socket, self.account)
         _bury_orphans()
         cluster.clear(self.data, self.name, self.account, socket=self.socket)
         words = cluster.command(self.binaries, self.data, socket=self.socket, name=self.name)
         server = self.server = cluster.start(words, self.account, log=sys.stderr.fileno())
         threading.Thread(target=lambda: self.events.put(Died(server.wait())), daemon=True).start()
         return server
-
-    def _choose_socket_folder(self) -> Path:
-        before = self.site.running()  # of a keeper that was killed: its users still look for the server there
-        if before and os.access(before.socket.parent, os.W_OK | os.X_OK):
-            return before.socket
-        return socket_folder(self.name, self.account, os.environ)
 
     def _until_ready(self, server: subprocess.Popen[bytes]) -> Alone | Died | None:
         """Wait until `server` answers, which after a crash takes as long as it takes; None then, else what came instead."""
@@ -152,7 +151,6 @@ class Keeper:
                 return None
 
     def _serve(self, server: subprocess.Popen[bytes]) -> Alone | Died:
-        assert self.socket is not None
         self.site.publish(Running(os.getpid(), server.pid, self.socket, self.data))
         event = self.events.get()
         self.site.withdraw()
@@ -176,13 +174,12 @@ class Keeper:
 
     def _clear(self) -> None:
         self.site.withdraw()
-        if self.socket is not None:
-            _bury_orphans()
-            cluster.clear(self.data, self.name, self.account, socket=self.socket)
-            try:
-                self.socket.rmdir()
-            except OSError as error:
-                say.warning("the socket's folder stays: %s", error)
+        _bury_orphans()
+        cluster.clear(self.data, self.name, self.account, socket=self.socket)
+        try:
+            self.socket.rmdir()
+        except OSError as error:
+            say.warning("the socket's folder stays: %s", error)
 
 
 def _detach() -> None:
@@ -213,7 +210,8 @@ def _bury_orphans() -> None:
 
 def _protect_from_cleaners(folder: Path) -> None:
     """Keep those who remove old files from temporary directories (systemd-tmpfiles) out of `folder` while this process lives."""
-    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    with contextlib.suppress(OSError):  # a file system without such locks
+        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tidegate.errors import ConfigurationError, TidegateError
 from tidegate.store.embedded import cluster, keeper, locks, trouble
 from tidegate.store.embedded.accounts import server_account
 from tidegate.store.embedded.binaries import Binaries, Candidate, find
-from tidegate.store.embedded.places import data_folder, within_reach
+from tidegate.store.embedded.places import data_folder, socket_folder, within_reach
 from tidegate.store.embedded.site import Running, Site
 
 __all__ = ["STEP", "Launcher", "choose_binaries", "prepare"]
@@ -48,7 +48,8 @@ class Launcher:
                 raise self._failed(start)
             if found is None and locks.take(self.lock, locks.SETUP):
                 start = self._log_size()
-                child = self._start_keeper(binaries, deadline, say) or child
+                child = self._start_keeper(binaries, seconds, say) or child
+                deadline = time.monotonic() + seconds  # to make a cluster takes as long as it takes
             elif found and (running := self.site.running()) and found.pid in {0, running.keeper}:
                 return running
             if time.monotonic() >= deadline:
@@ -69,7 +70,7 @@ class Launcher:
         """Take note of our keepers that ended; whether any is left."""
         return None in [self.ended(child) for child in self.children]
 
-    def _start_keeper(self, binaries: Path | None, deadline: float, say: Callable[[str], None]) -> int:
+    def _start_keeper(self, binaries: Path | None, seconds: float, say: Callable[[str], None]) -> int:
         """Make what is missing, start a keeper and wait until it holds its lock; 0 if somebody else was faster."""
         try:
             if locks.holder(self.lock, locks.KEEPER):
@@ -84,6 +85,7 @@ class Launcher:
                 self._set_log_aside()
                 child = _spawn(words, self.site.log)
             self.children[child] = None
+            deadline = time.monotonic() + seconds
             while self.ended(child) is None and not locks.holder(self.lock, locks.KEEPER) and time.monotonic() < deadline:
                 time.sleep(STEP / 2)
             return child
@@ -124,12 +126,13 @@ def prepare(site: Site, folder: Path | None, say: Callable[[str], None]) -> list
     account = server_account()
     data = data_folder(site, account, say)
     account = server_account(data)
+    socket = socket_folder(site.name, account, os.environ)
     version = cluster.major_version(data)
     binaries = within_reach(choose_binaries(data, version, folder), account)
     if version is None:
         say(f"creating a database with {binaries}")
         cluster.create(binaries, data, account)
-    return keeper.arguments(site, binaries.folder, data, account)
+    return keeper.arguments(site, binaries.folder, data, socket, account)
 
 
 def choose_binaries(data: Path, version: str | None, folder: Path | None) -> Binaries:

@@ -56,7 +56,7 @@ class Membership:
                 self._leave()
                 raise
             if self.watcher is None:
-                self.watcher = threading.Thread(target=self._watch, args=(binaries,), daemon=True, name=self.site.name)
+                self.watcher = threading.Thread(target=self._watch, args=(binaries,), daemon=True, name="embedded-postgres")
                 self.watcher.start()
             return running
 

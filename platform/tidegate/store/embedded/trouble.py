@@ -94,7 +94,7 @@ def no_answer(folder: Path, *, seconds: float, doing: str, lines: Sequence[str])
 
 
 def decisive(lines: Sequence[str]) -> str | None:
-    """Pick the line that tells why a server or initdb gave up: full disk, wrong setting, first fatal word, first error, last line."""
+    """Pick the line that tells why a server or initdb gave up: a full disk, a wrong setting, a fatal word, an error, the last."""
     told = [line.strip() for line in lines if line.strip()]
     for mark in (FULL_DISK, r' in file ".*" line \d+$', r"\b(PANIC|FATAL):", r"\b(error|ERROR):"):
         for line in told:

@@ -12,7 +12,7 @@ from typing import Self
 import psycopg
 from psycopg import errors, sql
 
-from tidegate.errors import DatabaseUnreachable
+from tidegate.errors import DatabaseUnreachable, UsageError
 from tidegate.store.embedded import cluster, trouble
 from tidegate.store.embedded.launch import STEP
 from tidegate.store.embedded.membership import Membership, membership_of
@@ -54,6 +54,10 @@ class EmbeddedPostgres:
 
     def __enter__(self) -> Self:
         """Return this server, answering."""
+        if self._membership is not None:
+            raise UsageError(
+                f"{self!r} is open already", hint="make another EmbeddedPostgres of the same folder: they share a server"
+            )
         membership = membership_of(open_site(self.folder))
         deadline = time.monotonic() + self.start_timeout
         running = membership.enter(binaries=self.binaries, seconds=self.start_timeout, say=self._say)

@@ -1,0 +1,103 @@
+"""What a stage costs: events through a producer, its dispatcher and its consumers, beside a plain asyncio.Queue.
+
+Both move the same number of events to the same number of consumers that do nothing with them; a queue is as long as all consumers'
+demand together. Printed are microseconds per event, the median of several runs that take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+from tidegate.stages import Consumer, Producer, Subscription
+
+CASES = [(1, 1), (1, 50), (10, 1), (10, 50), (100, 1), (100, 50)]  # (demand, consumers)
+EVENTS = 20_000
+RUNS = 7
+
+
+class Counter(Producer[int]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = 0
+
+    async def handle_demand(self, demand: int) -> range:
+        events = range(self.given, min(self.given + demand, EVENTS))
+        self.given = events.stop
+        return events
+
+
+class Sink(Consumer[int]):
+    done: asyncio.Event
+    left = 0
+
+    async def handle_events(self, events, sub) -> None:
+        Sink.left -= len(events)
+        if Sink.left <= 0:
+            Sink.done.set()
+
+
+async def stages(demand: int, consumers: int) -> float:
+    Sink.done, Sink.left = asyncio.Event(), EVENTS
+    producer = await Counter().start()
+    sinks = [Sink(Subscription(producer, max_demand=demand, min_demand=0)) for _ in range(consumers)]
+    begin = time.perf_counter()
+    for sink in sinks:
+        await sink.start()
+    await Sink.done.wait()
+    seconds = time.perf_counter() - begin
+    for stage in (*sinks, producer):
+        await stage.stop()
+    return seconds
+
+
+async def queue(demand: int, consumers: int) -> float:
+    line: asyncio.Queue[int] = asyncio.Queue(demand * consumers)
+    done = asyncio.Event()
+    left = EVENTS
+
+    async def produce() -> None:
+        for n in range(EVENTS):
+            await line.put(n)
+
+    async def consume() -> None:
+        nonlocal left
+        while True:
+            await line.get()
+            left -= 1
+            if left == 0:
+                done.set()
+
+    begin = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(consume()) for _ in range(consumers)]
+        group.create_task(produce())
+        await done.wait()
+        seconds = time.perf_counter() - begin
+        for task in tasks:
+            task.cancel()
+    return seconds
+
+
+def measure(run: Callable[[int, int], Awaitable[float]], demand: int, consumers: int) -> float:
+    async def main() -> float:
+        return await run(demand, consumers)
+
+    return asyncio.run(main()) / EVENTS * 1e6
+
+
+def main() -> None:
+    print(f"{EVENTS} events, median of {RUNS} runs; {platform.python_implementation()} {platform.python_version()}, {sys.platform}")
+    print(f"{'demand':>7} {'consumers':>10} {'stages us':>10} {'queue us':>10} {'ratio':>7}")
+    for demand, consumers in CASES:
+        turns = [(measure(stages, demand, consumers), measure(queue, demand, consumers)) for _ in range(RUNS)]
+        ours, plain = (statistics.median(column) for column in zip(*turns, strict=True))
+        print(f"{demand:>7} {consumers:>10} {ours:>10.2f} {plain:>10.2f} {ours / plain:>7.2f}")
+
+
+if __name__ == "__main__":
+    main()

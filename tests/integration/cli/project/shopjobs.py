@@ -1,0 +1,54 @@
+"""The jobs of the command line's tests."""
+
+import asyncio
+import time
+from datetime import date
+from decimal import Decimal
+
+from tidegate import Cancel, Dead, job
+
+print("shopjobs is imported")  # a module that talks: it must not spoil anybody's JSON
+
+
+@job(queue="email", max_attempts=5)
+async def greet(name: str, polite: bool = True) -> str:
+    return f"Good day, {name}." if polite else f"Hi {name}!"
+
+
+@job(queue="email")
+async def bill(day: date, total: Decimal, lines: list[int], note: str | None = None) -> dict[str, str]:
+    return {"day": day.isoformat(), "total": str(total), "lines": repr(lines), "note": repr(note)}
+
+
+@job(queue="email", max_attempts=2)
+async def fail(message: str = "no luck") -> None:
+    raise ValueError(message)
+
+
+@job(queue="email")
+async def give_up() -> None:
+    raise Dead("not worth it")
+
+
+@job(queue="email")
+async def call_off() -> None:
+    raise Cancel("changed our minds")
+
+
+@job(queue="ml")
+async def nap(seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "rested"
+
+
+@job(queue="slow")
+def block(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+async def hog(seconds: float) -> None:
+    time.sleep(seconds)  # noqa: ASYNC251 - it blocks the node's loop, as some do
+
+
+def add(a: int, b: int) -> int:
+    return a + b

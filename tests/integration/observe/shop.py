@@ -1,0 +1,14 @@
+"""Jobs that do what their argument says."""
+
+import asyncio
+
+from tidegate import Dead, job
+
+
+@job(queue="email", max_attempts=2)
+async def send(what: str = "ok") -> None:
+    await asyncio.sleep(0.01)
+    if what == "fail":
+        raise ConnectionError("no route to the post office")
+    if what == "die":
+        raise Dead("nobody lives there")

@@ -1,0 +1,347 @@
+"""Metrics as a scrape sees them, from real events on a real bus."""
+
+import asyncio
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse
+from prometheus_client.registry import DuplicateTimeseries
+from tests.unit.observe.stage import Queue, Session, Stage, samples
+
+from tidegate import __version__
+from tidegate.events import (
+    Acked,
+    Claimed,
+    ConsumersChanged,
+    DatabaseFailed,
+    DeadLettered,
+    Enqueued,
+    Events,
+    JobEnded,
+    JobRejected,
+    JobsRescued,
+    JobStarted,
+    Restarted,
+)
+from tidegate.jobs import State, Word
+from tidegate.observe.catalogue import CATALOGUE, Exists
+from tidegate.observe.labels import KINDS, OTHER
+from tidegate.observe.metrics import EnqueueMetrics, Metrics
+from tidegate.runtime.consumer_pool import PoolSize
+from tidegate.runtime.maintenance import Snapshot
+from tidegate.store.protocol import QueueCounts
+from tidegate.testing import run_virtual
+
+
+def scraped(stage, name, *events, metrics=None):
+    """Return the samples of `name` after `events`."""
+    metrics = metrics or Metrics(stage)
+    for event in events:
+        stage.events.emit(event)
+
+    async def scrape():
+        return samples(metrics.registry, name)
+
+    return run_virtual(scrape())
+
+
+def ended(word, *, kind="mail:send", seconds=0.1, state=State.COMPLETED):
+    return JobEnded("email", kind, 1, 1, word, state, seconds)
+
+
+def counts(queue, *, scheduled=0, ready=0, running=0, age=None, paused=False):
+    return QueueCounts(queue, scheduled, ready, running, age, paused)
+
+
+# From events.
+
+
+def test_finished_jobs_are_counted_by_outcome():
+    found = scraped(Stage(), "tidegate_jobs_finished_total", ended(Word.DONE), ended(Word.DONE), ended(Word.TIMED_OUT))
+    assert found == {
+        ("mail:send", "done", "email"): 2,
+        ("mail:send", "failed", "email"): 0,
+        ("mail:send", "timed_out", "email"): 1,
+    }
+
+
+@pytest.mark.parametrize("word", [word for word in Word if word is not Word.LEASE_LOST])
+def test_the_label_of_an_outcome_is_the_attempts_word(word):
+    assert scraped(Stage(), "tidegate_jobs_finished_total", ended(word))["mail:send", word.value, "email"] == 1
+
+
+def test_waiting_is_observed_when_a_job_starts():
+    assert scraped(Stage(), "tidegate_job_wait_seconds_sum", JobStarted("email", "mail:send", 1, 1, 2.5)) == {("email",): 2.5}
+
+
+def test_running_is_observed_when_a_job_ended():
+    assert scraped(Stage(), "tidegate_job_run_seconds_sum", ended(Word.FAILED, seconds=1.5)) == {("mail:send", "email"): 1.5}
+
+
+def test_a_claim_is_observed_with_its_time_and_its_jobs():
+    stage = Stage()
+    metrics = Metrics(stage)
+    assert scraped(stage, "tidegate_claim_seconds_sum", Claimed("email", 7, 0.25), metrics=metrics) == {("email",): 0.25}
+    assert scraped(stage, "tidegate_claim_batch_jobs_sum", metrics=metrics) == {("email",): 7}
+
+
+def test_a_claim_that_found_nothing_has_a_bucket_of_its_own():
+    found = scraped(Stage(), "tidegate_claim_batch_jobs_bucket", Claimed("email", 0, 0.1), Claimed("email", 1, 0.1))
+    assert (found["0.0", "email"], found["1.0", "email"]) == (1, 2)
+
+
+def test_acks_are_observed():
+    assert scraped(Stage(), "tidegate_ack_seconds_count", Acked("email", 10, 0.1)) == {("email",): 1}
+
+
+def test_refused_acks_are_lost_leases():
+    assert scraped(Stage(), "tidegate_leases_lost_total", JobRejected("email", "mail:send", 1)) == {("email",): 1}
+
+
+def test_rescued_jobs_are_counted_on_whatever_queue_they_were():
+    found = scraped(Stage(), "tidegate_jobs_rescued_total", JobsRescued("email", 2), JobsRescued("foreign", 3))
+    assert found == {("email",): 2, ("foreign",): 3}
+
+
+def test_dead_letters_are_counted_by_reason():
+    found = scraped(Stage(), "tidegate_dead_letters_total", DeadLettered("email", "mail:send", 1, "poison"))
+    assert found == {("mail:send", "email", "poison"): 1}
+
+
+def test_a_kind_that_was_seen_shows_that_none_of_its_jobs_died():
+    assert scraped(Stage(), "tidegate_dead_letters_total", ended(Word.DONE)) == {("mail:send", "email", "attempts_exhausted"): 0}
+
+
+def test_restarts_are_counted_by_child():
+    found = scraped(
+        Stage(), "tidegate_supervisor_restarts_total", Restarted("email.pool.consumer-1"), Restarted("email.pool.consumer-2")
+    )
+    assert found == {("email.pool.consumer",): 2}
+
+
+def test_database_errors_are_counted_by_operation():
+    found = scraped(
+        Stage(), "tidegate_database_errors_total", DatabaseFailed("session", "no route"), DatabaseFailed("leader", "away")
+    )
+    assert found == {("session",): 1, ("leader",): 1}
+
+
+def test_an_event_that_is_no_metric_changes_nothing():
+    stage = Stage()
+    metrics = Metrics(stage)
+    before = scraped(stage, "tidegate_consumers", metrics=metrics)
+    assert scraped(stage, "tidegate_consumers", ConsumersChanged("email", 9, 9, 9, 9), metrics=metrics) == before
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [metric for metric in CATALOGUE if metric.exists is Exists.NODE and metric.type != "gauge"],
+    ids=lambda metric: metric.name,
+)
+def test_counts_of_a_queue_are_zero_before_anything_happened(metric):
+    name = metric.name + ("_count" if metric.type == "histogram" else "")
+    assert scraped(Stage("email", "ml"), name) == {("email",): 0, ("ml",): 0}
+
+
+def test_kinds_beyond_the_limit_are_counted_together():
+    kinds = tuple(f"kind:{number}" for number in range(KINDS + 50))
+    events = [ended(Word.DONE, kind=kind) for kind in kinds]
+    found = scraped(Stage(kinds=kinds), "tidegate_jobs_finished_total", *events)
+    assert found[OTHER, "done", "email"] == 50
+    assert sum(value for labels, value in found.items() if labels[1] == "done") == KINDS + 50
+
+
+# From the node.
+
+
+def test_consumers_are_read_from_the_pool():
+    stage = Stage()
+    stage.managers["email"] = Queue(PoolSize(alive=3, busy=2, target=5))
+    metrics = Metrics(stage)
+    assert scraped(stage, "tidegate_consumers", metrics=metrics) == {
+        ("email", "busy"): 2,
+        ("email", "idle"): 1,
+        ("email", "starting"): 2,
+    }
+    assert scraped(stage, "tidegate_consumers_target", metrics=metrics) == {("email",): 5}
+
+
+def test_a_pool_above_its_target_starts_nothing():
+    stage = Stage()
+    stage.managers["email"] = Queue(PoolSize(alive=3, busy=3, target=1))
+    assert scraped(stage, "tidegate_consumers")["email", "starting"] == 0
+
+
+def test_demand_is_what_the_session_owes():
+    stage = Stage()
+    stage.managers["email"] = Queue(inner=Session(owed=4))
+    assert scraped(stage, "tidegate_demand") == {("email",): 4}
+
+
+def test_a_broken_queue_is_shown_and_has_no_consumers():
+    stage = Stage("email", "ml")
+    del stage.managers["ml"]
+    metrics = Metrics(stage)
+    assert scraped(stage, "tidegate_queue_broken", metrics=metrics) == {("email",): 0, ("ml",): 1}
+    assert scraped(stage, "tidegate_consumers", metrics=metrics)["ml", "idle"] == 0
+
+
+def test_a_queue_in_the_middle_of_a_restart_can_be_scraped():
+    stage = Stage()
+    stage.managers["email"] = Queue(PoolSize(3, 3, 3), restarting=True)
+    assert scraped(stage, "tidegate_consumers")["email", "busy"] == 0
+
+
+def test_the_lease_and_the_version_are_shown():
+    stage = Stage()
+    stage.left = 12.5
+    metrics = Metrics(stage)
+    assert scraped(stage, "tidegate_lease_remaining_seconds", metrics=metrics) == {(): 12.5}
+    assert scraped(stage, "tidegate_build_info", metrics=metrics) == {(__version__,): 1}
+
+
+# From the leader's snapshot.
+
+
+@pytest.mark.parametrize(
+    "metric", [metric for metric in CATALOGUE if metric.exists is Exists.LEADER], ids=lambda metric: metric.name
+)
+def test_a_node_that_does_not_lead_says_nothing_about_the_fleet(metric):
+    async def text():
+        return generate_latest(Metrics(Stage()).registry).decode()
+
+    assert metric.name not in run_virtual(text())
+
+
+def test_leading_is_shown_either_way():
+    stage = Stage()
+    metrics = Metrics(stage)
+    assert scraped(stage, "tidegate_leader", metrics=metrics) == {(): 0}
+    stage.leading = True
+    assert scraped(stage, "tidegate_leader", metrics=metrics) == {(): 1}
+
+
+def leading(*queues, declared=("email",), at=0.0):
+    stage = Stage(declared=declared)
+    stage.leading, stage.snapshot = True, Snapshot(at, queues)
+    return stage
+
+
+def test_the_leader_shows_the_fleets_depths():
+    found = scraped(leading(counts("email", scheduled=1, ready=2, running=3)), "tidegate_queue_jobs")
+    assert found == {("email", "scheduled"): 1, ("email", "ready"): 2, ("email", "running"): 3}
+
+
+def test_a_declared_queue_without_jobs_is_shown_as_zero():
+    found = scraped(leading(declared=("email", "ml")), "tidegate_queue_jobs")
+    assert found == {(queue, state): 0 for queue in ("email", "ml") for state in ("scheduled", "ready", "running")}
+
+
+def test_a_queue_that_nobody_declared_is_shown_when_it_has_jobs():
+    assert scraped(leading(counts("stray", ready=1)), "tidegate_queue_jobs")["stray", "ready"] == 1
+
+
+def test_the_oldest_ready_age_is_zero_where_nothing_is_ready():
+    stage = leading(counts("email"), counts("ml", age=7.5), declared=("email", "ml"))
+    assert scraped(stage, "tidegate_queue_oldest_ready_age_seconds") == {("email",): 0, ("ml",): 7.5}
+
+
+def test_a_paused_queue_is_shown():
+    stage = leading(counts("email", paused=True), declared=("email", "ml"))
+    assert scraped(stage, "tidegate_queue_paused") == {("email",): 1, ("ml",): 0}
+
+
+def test_the_snapshots_age_grows_with_the_loops_time():
+    async def age():
+        stage = leading(at=asyncio.get_running_loop().time())
+        await asyncio.sleep(5)
+        return samples(Metrics(stage).registry, "tidegate_snapshot_age_seconds")
+
+    assert run_virtual(age()) == {(): pytest.approx(5)}
+
+
+# As a whole.
+
+
+async def full():
+    """Return metrics in which everything happened, on a leader."""
+    stage = leading(counts("email", ready=1))
+    metrics = Metrics(stage)
+    for event in (
+        JobStarted("email", 'ma"il:\\se\nnd', 1, 1, 0.1),
+        ended(Word.DONE, kind='ma"il:\\se\nnd'),
+        Claimed("email", 1, 0.1),
+        Acked("email", 1, 0.1),
+        JobRejected("email", "k", 1),
+        DeadLettered("email", "k", 1, "poison"),
+        JobsRescued("email", 1),
+        Restarted("email"),
+        DatabaseFailed("session", "away"),
+    ):
+        stage.events.emit(event)
+    metrics.enqueued(Enqueued("email", "k"))
+    measuring = metrics.lag.child().start()
+    await measuring.start()
+    await asyncio.sleep(1)
+    await measuring.stop()
+    return metrics.registry
+
+
+def test_every_metric_of_the_catalogue_can_be_scraped_in_both_formats():
+    async def texts():
+        registry = await full()
+        return generate_latest(registry).decode(), openmetrics(registry).decode()
+
+    plain, open_text = run_virtual(texts())
+    for families in (parse(plain), parse_openmetrics(open_text)):
+        shown = {sample.name.removesuffix("_bucket") for family in families for sample in family.samples}
+        assert {metric.name for metric in CATALOGUE} - shown == set()
+
+
+def test_labels_and_help_are_the_catalogues():
+    async def families():
+        return {family.name: family for family in (await full()).collect()}
+
+    found = run_virtual(families())
+    for metric in CATALOGUE:
+        family = found[metric.name.removesuffix("_total")]
+        assert (family.type, family.documentation) == (metric.type, metric.help)
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(metric.labels)
+
+
+def test_two_metrics_in_one_registry_are_noticed():
+    metrics = Metrics(Stage())
+    with pytest.raises(DuplicateTimeseries):
+        metrics.registry.register(Metrics(Stage()))
+
+
+# Enqueued jobs.
+
+
+def test_a_client_counts_what_it_enqueues():
+    registry, events = CollectorRegistry(), Events()
+    events.attach(EnqueueMetrics(registry))
+    for kind in ("mail:send", "mail:send", "mail:read"):
+        events.emit(Enqueued("email", kind))
+    assert samples(registry, "tidegate_jobs_enqueued_total") == {("mail:send", "email"): 2, ("mail:read", "email"): 1}
+
+
+def test_a_clients_counter_ignores_other_events():
+    registry, events = CollectorRegistry(), Events()
+    events.attach(EnqueueMetrics(registry))
+    events.emit(Restarted("x"))
+    assert samples(registry, "tidegate_jobs_enqueued_total") == {}
+
+
+def test_a_client_in_the_nodes_process_counts_into_the_nodes_registry():
+    async def counted():
+        metrics, client = Metrics(Stage()), Events()
+        client.attach(metrics.enqueued)
+        client.emit(Enqueued("email", "mail:send"))
+        return samples(metrics.registry, "tidegate_jobs_enqueued_total")
+
+    assert run_virtual(counted()) == {("mail:send", "email"): 1}
