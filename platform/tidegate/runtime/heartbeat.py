@@ -52,9 +52,9 @@ class Heartbeat:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
-    def alive(self) -> bool:
-        """Tell whether the thread runs."""
-        return self._thread is not None and self._thread.is_alive()
+    def started(self) -> bool:
+        """Tell whether it was started."""
+        return self._thread is not None
 
     def steady(self) -> bool:
         """Tell whether heartbeats went through without a gap for one whole lease: only then may this node judge others (L4)."""

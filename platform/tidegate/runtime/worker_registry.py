@@ -77,14 +77,11 @@ class WorkerRegistry(FunctionChild):
         return {"node": self._lease.node, "lease_remaining": self._lease.remaining(), "steady": self._heartbeat.steady()}
 
     async def start(self) -> object:
-        """Register this node, beat, and watch; returns once the node may claim."""
-        self._said = json.dumps(self._status())
-        sent = self._lease.clock()
-        if not await self._store.register(self._row, lease=self._lease.lease):
-            self._lease.lost = True  # the next start takes another identity
-            raise LostIdentity(self._lease.node)
-        self._lease.confirmed(sent)
-        self._heartbeat.start()
+        """Register this node, beat, and watch. While the database is away it goes on trying, and nothing is claimed."""
+        try:
+            await self._register()
+        except DatabaseUnreachable as error:
+            self._failed(str(error))
         return await super().start()
 
     async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
@@ -109,9 +106,20 @@ class WorkerRegistry(FunctionChild):
             self._heartbeat.stop()
         raise Exit(Shutdown("its identity was declared dead"))
 
+    async def _register(self) -> None:
+        self._said = json.dumps(self._status())
+        sent = self._lease.clock()
+        if not await self._store.register(self._row, lease=self._lease.lease):
+            self._lease.lost = True  # the next start takes another identity
+            raise LostIdentity(self._lease.node)
+        self._lease.confirmed(sent)
+        self._heartbeat.start()
+
     async def _tick(self) -> None:
         self._said = json.dumps(self._status())
         try:
+            if not self._heartbeat.started:
+                await self._register()
             now = asyncio.get_running_loop().time()
             if now >= self._kinds_at:
                 await self._store.know_kinds(self._kinds)

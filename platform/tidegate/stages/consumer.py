@@ -61,8 +61,8 @@ class Consumer(Stage, Generic[In]):
         self._rest: list[In] = []
 
     @abstractmethod
-    async def handle_events(self, events: Sequence[In], sub: SubRef) -> None:
-        """Handle one batch; returning says that all of it is handled.
+    async def handle_events(self, events: Sequence[In], sub: SubRef) -> Sequence[Any] | None:
+        """Handle one batch; returning says that all of it is handled. A consumer returns None, a ProducerConsumer what it emits.
 
         Ending from in here: `await self.stop(...)` ends after this batch, `raise Exit(...)` gives the unhandled rest of it back.
         """

@@ -13,7 +13,7 @@ import logging
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeVar, final
+from typing import Any, ClassVar, Generic, TypeVar, final
 
 from tidegate.stages.consumer import Consumer
 from tidegate.stages.dispatch import Dispatcher
@@ -31,7 +31,7 @@ Out = TypeVar("Out")
 logger = logging.getLogger("tidegate.stages")
 
 
-class ProducerConsumer(Producer[Out], Consumer[In]):
+class ProducerConsumer(Producer[Out], Consumer[In], Generic[In, Out]):
     """Override `handle_events`, which returns what goes out. Events that come back to it are of the kind that it emits."""
 
     kind: ClassVar[str] = "producer_consumer"
@@ -51,7 +51,7 @@ class ProducerConsumer(Producer[Out], Consumer[In]):
         self._leaving: Reason | None = None
 
     @abstractmethod
-    async def handle_events(self, events: Sequence[In], sub: SubRef) -> Sequence[Out]:  # type: ignore[override]  # it emits
+    async def handle_events(self, events: Sequence[In], sub: SubRef) -> Sequence[Out]:
         """Handle one batch and return what comes of it, in any number."""
 
     @final

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tidegate.store import migrate
+from tidegate.store import migrate as schema
 from tidegate.store.connection import connect, normal_conninfo
 from tidegate.store.embedded import EmbeddedPostgres
 
@@ -50,17 +50,17 @@ class Database:
         if self._server is not None:
             self._server.__exit__(exc_type, exc, traceback)
 
-    def migrate(self) -> list[migrate.Migration]:
+    def migrate(self) -> list[schema.Migration]:
         """Bring the schema up to date; return what was applied."""
         with connect(self.conninfo) as connection:
-            return migrate.migrate(connection)
+            return schema.migrate(connection)
 
     def check(self) -> None:
         """Raise `MigrationNeeded` unless the schema is the expected one, `DatabaseUnreachable` where nobody answers."""
         with connect(self.conninfo) as connection:
-            migrate.check(connection)
+            schema.check(connection)
 
-    def status(self) -> migrate.SchemaStatus:
+    def status(self) -> schema.SchemaStatus:
         """Return the versions of server and schema."""
         with connect(self.conninfo) as connection:
-            return migrate.status(connection)
+            return schema.status(connection)

@@ -21,7 +21,7 @@ class Flags(Producer[bool]):
 class Adder(Consumer[int]):
     async def handle_events(self, events: Sequence[int], sub: SubRef) -> None: ...
 
-class Lengths(ProducerConsumer[int, str]):
+class Lengths(ProducerConsumer[str, int]):
     async def handle_events(self, events: Sequence[str], sub: SubRef) -> Sequence[int]:
         return [len(word) for word in events]
 
@@ -48,6 +48,9 @@ BAD = [
     "TaskConsumer(Words(), handler=work, slots=2)",
     'Adder(from_iterable(["a"]))',
 ]
+
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
