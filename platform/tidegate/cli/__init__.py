@@ -6,6 +6,7 @@ costs little more than Python itself (a test looks at what was imported).
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,4 +25,8 @@ def main(args: Sequence[str] | None = None) -> int:
     scope = Scope()
     sys.excepthook = failures.excepthook(scope)
     code: int = program.main(args, prog_name="tidegate", standalone_mode=False, obj=scope)
+    if code == failures.INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # Python would die of SIGINT instead where the interrupt met an import, although it was caught
     return code

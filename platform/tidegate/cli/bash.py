@@ -10,7 +10,7 @@ __all__ = ["Bash", "joined"]
 
 
 class Bash(BashComplete):
-    """Puts the parts of such a word together again, and gives bash only what comes after its last colon."""
+    """Puts the pieces of such a word together again, and gives bash what comes after its last colon."""
 
     name = "bash"
 
@@ -21,9 +21,10 @@ class Bash(BashComplete):
     def get_completion_args(self) -> tuple[list[str], str]:
         """Return the finished words and the one that is being written."""
         args, incomplete = super().get_completion_args()
-        args, word = joined(args, incomplete)
-        self._known = word[: word.rfind(":") + 1]
-        return args, word
+        words, word = joined(args, incomplete)
+        if word != incomplete:  # where bash was told that a colon ends no word, it wants the whole
+            self._known = word[: word.rfind(":") + 1]
+        return words, word
 
     def format_completion(self, item: CompletionItem[Any]) -> str:
         """Return what the script reads: the type and what bash is to insert."""

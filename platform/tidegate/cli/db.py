@@ -29,10 +29,11 @@ def db() -> None:
 def migrate_database(scope: Scope, as_json: bool) -> None:
     """Bring the schema up to date; safe to be run by any number at once."""
     from tidegate.cli.partitions import make_room  # noqa: PLC0415 - psycopg costs what `--help` should not pay
+    from tidegate.introspection.asking import asking  # noqa: PLC0415 - likewise
     from tidegate.store import migrate  # noqa: PLC0415 - likewise
     from tidegate.store.connection import connect  # noqa: PLC0415 - likewise
 
-    with scope.place() as database, connect(database.conninfo) as connection:
+    with scope.place() as database, connect(database.conninfo) as connection, asking("migrate"):
         applied = migrate.migrate(connection)
         made = make_room(connection)
         version = migrate.status(connection).schema_version
@@ -51,7 +52,9 @@ def migrate_database(scope: Scope, as_json: bool) -> None:
 @click.pass_obj
 def status(scope: Scope, as_json: bool) -> None:
     """Show the versions of server and schema."""
-    with scope.place() as database:
+    from tidegate.introspection.asking import asking  # noqa: PLC0415 - likewise
+
+    with scope.place() as database, asking("look at the schema"):
         found, embedded = database.status(), database.embedded
     told = {
         "server_version": found.server_version,
@@ -76,16 +79,13 @@ def status(scope: Scope, as_json: bool) -> None:
 def print_sql(start: int) -> None:
     """Print the SQL of the migrations, for whoever applies it by hand."""
     from tidegate.store.migrate import migrations  # noqa: PLC0415 - likewise
+    from tidegate.store.statements import statement  # noqa: PLC0415 - likewise
 
-    todo = [each for each in migrations() if each.version > start]
     data("BEGIN;")
-    data("CREATE SCHEMA IF NOT EXISTS tidegate;")
-    data(
-        "CREATE TABLE IF NOT EXISTS tidegate.migrations"
-        " (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp());"
-    )
-    for each in todo:
-        data(f"\n-- {each.version:04}_{each.name}\n{each.sql.rstrip()}")
-        row = f"({each.version}, '{each.name}')"
-        data(f"INSERT INTO tidegate.migrations (version, name) VALUES {row};")  # noqa: S608 - names of files that ship with us
+    data(f"{statement('schema_create')};")
+    data(f"{statement('migrations_table')};")
+    for each in migrations():
+        if each.version > start:
+            data(f"\n-- {each.version:04}_{each.name}\n{each.sql.rstrip()}")
+            data(f"{statement('migration_record').format(version=each.version, name=each.name)};")
     data("\nCOMMIT;")

@@ -41,7 +41,7 @@ async def _run(scope: Scope, seconds: float, rate: int, metrics_port: int | None
         for node in nodes:
             node.kill()
 
-    with Signals(kill=kill, words="stopping now\n") as signals:
+    with Signals(kill=kill, first="closing the shop; a second one stops now", second="stopping now") as signals:
         signals.listen()
         summary = await run(scope.settings, seconds=seconds, rate=float(rate), stop=signals.stop, extra=extra)
         return summary, signals.exit_code

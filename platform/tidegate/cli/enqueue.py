@@ -14,6 +14,7 @@ from tidegate.cli.output import data, emit_json, say
 from tidegate.cli.params import KIND, PRIORITY, QUEUE, SECONDS, TEXT, TIME, json_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.wording import value
+from tidegate.errors import UsageError
 
 if TYPE_CHECKING:
     import psycopg
@@ -64,7 +65,9 @@ def enqueue(
     from tidegate.handlers import Call  # noqa: PLC0415 - what is needed to enqueue is imported by who does
 
     if timeout is not None and not wait:
-        raise click.UsageError("--timeout is for --wait", ctx=click.get_current_context())
+        raise UsageError("--timeout is for --wait", hint="add --wait, or leave --timeout out")
+    if delay is not None and at is not None:
+        raise UsageError("--delay and --at are both given, and a job is due once", hint="say one of them")
     handler = scope.handlers.resolve(kind)
     args, kwargs = handler.signature.convert(words, args_json, kwargs_json)
     call = Call(handler.kind, args, kwargs).options(delay=delay, run_at=at, priority=priority, queue=queue)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -50,7 +51,7 @@ def tell(error: TidegateError, scope: Scope) -> int:
         error = unreachable(error, scope.shown_database)
     if scope.debug:
         say("".join(traceback.format_exception(error)).rstrip())
-    say(f"error: {error}")
+    say(f"error: {_with_options(str(error))}")
     if error.hint:
         say(f"\nhint: {error.hint}")
     return error.exit_code
@@ -63,10 +64,11 @@ def translated(error: click.ClickException) -> TidegateError:
     hint = f"`{path} --help` shows how it is used"
     match error:
         case click.NoSuchOption(option_name=name):
-            close = nearest(name, _options(ctx))
+            close = nearest(name.lstrip("-"), [option.lstrip("-") for option in _options(ctx) if option.startswith("--")])
+            arguments = "; arguments of the job are written NAME=VALUE" if path.endswith(" enqueue") else ""
             return UsageError(
-                f"there is no option {name}{f'; did you mean {close[0]}?' if close else ''}",
-                hint=f"`{path} --help` lists the options",
+                f"there is no option {name}{f'; did you mean --{close[0]}?' if close else ''}",
+                hint=f"`{path} --help` lists the options{arguments}",
             )
         case click.BadOptionUsage(option_name=name):
             needs = "takes no value" if "not take" in error.message else "needs a value"
@@ -90,11 +92,21 @@ def excepthook(scope: Scope) -> Callable[[type[BaseException], BaseException, Tr
         if scope.debug or issubclass(cls, KeyboardInterrupt):
             sys.__excepthook__(cls, error, trace)
             return
-        said = (str(error).strip() or "without a word").splitlines()[0]
-        say(f"error: this should not have happened: {cls.__name__}: {said}")
-        say("\nhint: with --debug the traceback goes to standard error; a report of it is welcome")
+        cause = getattr(error, "orig", None) or error  # what SQLAlchemy wraps
+        said = (str(cause).strip() or "without a word").splitlines()[0]
+        if type(cause).__module__.startswith("psycopg"):
+            say(f"error: the database refuses: {said}")
+            say("\nhint: with --debug the traceback goes to standard error")
+        else:
+            say(f"error: this should not have happened: {cls.__name__}: {said}")
+            say("\nhint: with --debug the traceback goes to standard error; a report of it is welcome")
 
     return hook
+
+
+def _with_options(sentence: str) -> str:
+    """Name a setting that came as an option of the line as that option, which is how it was typed."""
+    return re.sub("^argument: ([a-z_]+)", lambda match: f"--{match[1].replace('_', '-')}", sentence, flags=re.MULTILINE)
 
 
 def _cause(error: TidegateError) -> TidegateError:

@@ -218,4 +218,4 @@ def _judge(results: Sequence[Cancelled]) -> None:
         )
     if over:
         ids = ", ".join(f"{each.id} ({each.state})" for each in over)
-        raise Refused(f"these were over already: {ids}")
+        raise Refused(f"these were over already: {ids}", hint="`tidegate jobs show ID` tells what became of one")

@@ -19,7 +19,7 @@ from tidegate.errors import Refused, UsageError
 if TYPE_CHECKING:
     from tidegate.introspection import QueueView
 
-__all__ = ["queues"]
+__all__ = ["is_interactive", "queues"]
 
 COLUMNS: Final = (
     Column("QUEUE"),
@@ -95,7 +95,7 @@ def purge(scope: Scope, queue: str, yes: bool, as_json: bool) -> None:
     from tidegate.cli.partitions import with_room  # noqa: PLC0415 - psycopg costs what `--help` should not pay
     from tidegate.introspection import Operator  # noqa: PLC0415 - likewise
 
-    if not yes and not sys.stdin.isatty():
+    if not yes and not is_interactive():
         raise UsageError(
             f"purging {queue} cancels every job that waits in it", hint=f"to do it: tidegate queues purge {queue} --yes"
         )
@@ -108,6 +108,11 @@ def purge(scope: Scope, queue: str, yes: bool, as_json: bool) -> None:
         emit_json({"queue": queue, "purged": ended})
     else:
         say(f"{noun(ended, 'job')} of queue {queue} cancelled")
+
+
+def is_interactive() -> bool:
+    """Tell whether somebody can be asked."""
+    return sys.stdin.isatty()
 
 
 def _control(scope: Scope, names: Sequence[str], *, as_json: bool, paused: bool) -> None:

@@ -77,11 +77,13 @@ class Scope:
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:
         """Open the database and connect; MigrationNeeded unless its schema is the expected one."""
+        from tidegate.introspection.asking import asking  # noqa: PLC0415 - likewise
         from tidegate.store import migrate  # noqa: PLC0415 - likewise
         from tidegate.store.connection import connect  # noqa: PLC0415 - likewise
 
         with self.place() as database, connect(database.conninfo) as connection:
-            migrate.check(connection)
+            with asking("look at the schema"):
+                migrate.check(connection)
             yield connection
 
     @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from functools import partial
 from typing import Any, Final
 
@@ -26,7 +28,8 @@ from tidegate.supervision import ChildSpec, Reason, spawn
 __all__ = ["banner", "leftovers", "serve"]
 
 LOOK: Final = 0.2  # seconds between two looks at whether anything is left to do
-STOPPING_NOW: Final = "stopping now; jobs that ran are given to other nodes\n"
+DRAINING: Final = "draining: nothing more is claimed; a second one stops now"
+STOPPING_NOW: Final = "stopping now: what ran is rescued by other nodes"
 
 logger = logging.getLogger("tidegate.up")
 
@@ -34,7 +37,12 @@ logger = logging.getLogger("tidegate.up")
 def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metrics_port: int | None) -> int:
     """Run a node to its end and return the exit code."""
     configure(level="DEBUG" if scope.debug else "INFO")
-    return asyncio.run(_run(scope, queues, until_empty=until_empty, metrics_port=metrics_port))
+    addresses: list[str] = []
+    # Made before the loop runs: while it imports the jobs modules, Ctrl-C is what it is anywhere in Python.
+    with redirect_stdout(sys.stderr):
+        node = Node(scope.settings, queues=queues, migrate=True, extra=partial(_observed, metrics_port, addresses), on_progress=say)
+    node.events.attach(log_event)
+    return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
 
 
 def banner(node: Node, status: SchemaStatus, addresses: Sequence[str]) -> Iterator[str]:
@@ -68,12 +76,9 @@ def _described(queue: QueueSettings) -> str:
     return f"{size} {'consumer' if most == 1 else 'consumers'}, {queue.executor}{held}"
 
 
-async def _run(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metrics_port: int | None) -> int:
-    addresses: list[str] = []
-    node = Node(scope.settings, queues=queues, migrate=True, extra=partial(_observed, metrics_port, addresses), on_progress=say)
-    node.events.attach(log_event)
+async def _run(scope: Scope, node: Node, addresses: Sequence[str], *, until_empty: bool) -> int:
     left: list[str] = []
-    with Signals(kill=node.kill, words=STOPPING_NOW) as signals:
+    with Signals(kill=node.kill, first=DRAINING, second=STOPPING_NOW) as signals:
         async with node:
             signals.listen()
             for line in banner(node, await asyncio.to_thread(node.database.status), addresses):
@@ -81,7 +86,7 @@ async def _run(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool,
             reason = await _end(node, signals, until_empty=until_empty)
             if signals.stop.is_set():
                 limit = f"{scope.settings.drain_timeout:g} s"
-                say(f"draining: {noun(_busy(node), 'job')} running, up to {limit}; a second one stops now")
+                say(f"{noun(_busy(node), 'job')} may run on for up to {limit}")
             elif reason is None:
                 left = await asyncio.to_thread(_left, scope, node)
         if signals.exit_code is not None:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
@@ -21,14 +22,18 @@ GRACE: Final = 2.0  # seconds for what is cancelled to let go of its files and c
 
 
 class Signals:
-    """From `listen` on, the first signal sets `stop`; the second calls `kill`, and ends the process with 128 + its number."""
+    """From `listen` on, the first signal sets `stop`; the second calls `kill`, and ends the process with 128 + its number.
 
-    def __init__(self, *, kill: Callable[[], None], words: str) -> None:
+    `first` and `second` are what each of them says, at once.
+    """
+
+    def __init__(self, *, kill: Callable[[], None], first: str, second: str) -> None:
         self.stop = asyncio.Event()
         self.exit_code: int | None = None
         """What the process is to end with, once a second signal came."""
         self._kill = kill
-        self._words = words
+        self._first = first
+        self._second = second
         self._seen = False
         self._before: dict[int, Any] = {}
         self._loop = asyncio.get_running_loop()
@@ -49,12 +54,18 @@ class Signals:
         del frame
         if not self._seen:
             self._seen = True
+            _write(self._first)
             self._loop.call_soon_threadsafe(self.stop.set)
-            return
-        if self.exit_code is None:
+        elif self.exit_code is None:
             self.exit_code = 128 + number
-            os.write(sys.stderr.fileno(), self._words.encode())  # not print: the signal may have interrupted one
+            _write(self._second)
             timer = threading.Timer(GRACE, os._exit, (self.exit_code,))
             timer.daemon = True
             timer.start()
             self._loop.call_soon_threadsafe(self._kill)
+
+
+def _write(words: str) -> None:
+    """Say something from within a signal handler, which may have interrupted a print."""
+    with suppress(OSError):
+        os.write(sys.stderr.fileno(), f"{words}\n".encode())

@@ -14,7 +14,7 @@ import click
 
 from tidegate.cli.output import neutral
 
-__all__ = ["Column", "fits", "plain_table", "show_record", "show_table"]
+__all__ = ["Column", "plain_table", "show_record", "show_table", "widths_within"]
 
 GAP: Final = "  "
 NARROWEST: Final = 12  # what a column that may be cut keeps
@@ -60,13 +60,16 @@ def plain_table(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> li
     return [GAP.join(_padded(cell, widths[at], right=columns[at].right) for at, cell in enumerate(row)).rstrip() for row in rows]
 
 
-def fits(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> bool:
-    """Tell whether a table can be shown in `width` characters without cutting what must not be cut."""
-    needed = 0
+def widths_within(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int) -> list[int] | None:
+    """Return how wide each column is in a table of `width`, columns that may be cut giving way; None where it cannot fit."""
+    natural = [max(_width(cell) for cell in [column.title, *(row[at] for row in cells)]) for at, column in enumerate(columns)]
+    excess = sum(natural) + len(GAP) * (len(columns) - 1) - width
     for at, column in enumerate(columns):
-        widest = max(_width(cell) for cell in [column.title, *(row[at] for row in cells)])
-        needed += min(widest, max(NARROWEST, len(column.title))) if column.cut else widest
-    return needed + len(GAP) * (len(columns) - 1) <= width
+        if column.cut and excess > 0:
+            given = min(excess, max(natural[at] - max(NARROWEST, len(column.title)), 0))
+            natural[at] -= given
+            excess -= given
+    return natural if excess <= 0 else None
 
 
 def _show_on_terminal(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
@@ -75,21 +78,16 @@ def _show_on_terminal(columns: Sequence[Column], cells: Sequence[Sequence[str]])
     from rich.text import Text  # noqa: PLC0415 - likewise
 
     console = Console()
-    if not fits(columns, cells, console.width):
+    widths = widths_within(columns, cells, console.width)
+    if widths is None:
         for number, row in enumerate(cells):
             if number:
                 click.echo()
             show_record((column.title.lower(), cell) for column, cell in zip(columns, row, strict=True))
         return
     table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis" if column.cut else "fold",
-            min_width=NARROWEST if column.cut else None,
-        )
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis", width=width)
     for row in cells:
         table.add_row(*map(Text, row))
     console.print(table)

@@ -23,6 +23,7 @@ from rich.console import Console
 from tidegate.client import Tidegate
 from tidegate.demo import tables
 from tidegate.demo.departures import FLIGHTS, departures
+from tidegate.demo.extras import require
 from tidegate.demo.feeder import Planned, feed, pause, plan
 from tidegate.demo.findings import Letters
 from tidegate.demo.post import letters_in
@@ -50,6 +51,9 @@ def config_in(folder: Path) -> Path:
         return here
     copy = folder / ".tidegate" / "demo" / "queues.yaml"
     copy.parent.mkdir(parents=True, exist_ok=True)
+    ignore = copy.parent.parent / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", "utf-8")  # the folder may stand in somebody's repository
     copy.write_bytes((files("tidegate.demo") / "queues.yaml").read_bytes())
     return copy
 
@@ -69,8 +73,9 @@ async def run(
     With 0 seconds it goes on until `stop` is set; a run that is stopped leaves in the queues what has not started. Words go to
     `console` (standard error unless given). `extra` is handed to the node.
     """
+    require()
     stop, rng = stop or asyncio.Event(), rng or Random()
-    home = settings.folder / ".tidegate" / "demo"
+    home = _home(settings.folder)
     clock = asyncio.get_running_loop().time
     tally = Tally(settings.queue_names, clock)
     start = rng.randrange(FLIGHTS)
@@ -105,6 +110,11 @@ async def run(
         models=models,
         overdue=not settled,
     )
+
+
+def _home(folder: Path) -> Path:
+    """Return where the shop keeps its things: `.tidegate/demo`, which is where a copied configuration lies already."""
+    return folder if folder.parts[-2:] == (".tidegate", "demo") else folder / ".tidegate" / "demo"
 
 
 def _sent(batch: Sequence[Planned], ids: Sequence[int], tally: Tally, look: Callable[[], None]) -> None:

@@ -119,8 +119,8 @@ _MACHINERY: Final = (
     "<frozen importlib",
     importlib.__file__,
     str(Path(__file__).parent),
-    "<string>",
-)  # the last: dataclasses' own code
+    "<string>",  # code that dataclasses write for themselves
+)
 
 
 def _jobs_in(modules: Sequence[ModuleType]) -> Iterator[JobFunction[..., Any]]:

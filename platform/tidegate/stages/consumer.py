@@ -74,10 +74,16 @@ class Consumer(Stage, Generic[In]):
 
         Where there is no such producer, a temporary subscription does nothing and any other one ends the consumer (G13).
         """
-        if self._is_own_task():
+        return await self._in_turn(partial(self._subscribe, sub))
+
+    async def resubscribe(self, old: SubRef, sub: Subscription[In], reason: Reason = NORMAL) -> SubRef:
+        """Cancel `old` with `reason` and subscribe anew, with nothing in between; a permanent `old` ends the consumer (G16)."""
+
+        async def replace() -> SubRef:
+            self.cancel(old, reason)
             return await self._subscribe(sub)
-        ref: SubRef = await self._request(self._on_subscribe_request, sub, None)
-        return ref
+
+        return await self._in_turn(replace)
 
     def ask(self, sub: SubRef, n: int) -> None:
         """Ask for `n` more events, in manual mode (G26), or for what `retract` took back."""
@@ -142,9 +148,15 @@ class Consumer(Stage, Generic[In]):
             self._still_wanted()
         await super()._begin()
 
-    async def _on_subscribe_request(self, answer: asyncio.Future[SubRef], options: Subscription[In]) -> None:
+    async def _in_turn(self, subscribe: Callable[[], Awaitable[SubRef]]) -> SubRef:
+        if self._is_own_task():
+            return await subscribe()
+        ref: SubRef = await self._request(self._on_subscribe_request, subscribe, None)
+        return ref
+
+    async def _on_subscribe_request(self, answer: asyncio.Future[SubRef], subscribe: Callable[[], Awaitable[SubRef]]) -> None:
         try:
-            ref = await self._subscribe(options)
+            ref = await subscribe()
         except NotAProducer as error:
             if not answer.done():
                 answer.set_exception(error)

@@ -31,7 +31,7 @@ def furnished(servers: Callable[[str], tuple[Server, str]]) -> Iterator[str]:
     server.drop_database(database)
 
 
-def _empty(database: str) -> None:
+def empty(database: str) -> None:
     """Take everything out, and end the connections of whatever an earlier test left behind."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
@@ -41,7 +41,8 @@ def _empty(database: str) -> None:
             connection.execute(f"DELETE FROM tidegate.{table}")
 
 
-def _shop(folder: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def furnish(folder: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """Put a shop into a folder and go there, with nothing of ours in the environment but its database."""
     for name in list(os.environ):
         if name.startswith("TIDEGATE_") or name == "DATABASE_URL":
             monkeypatch.delenv(name)
@@ -54,11 +55,11 @@ def _shop(folder: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
 @pytest.fixture
 def bare_shop(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """A shop whose database was migrated and never served, so that it has no room for today's jobs."""
-    return _shop(tmp_path, database, monkeypatch)
+    return furnish(tmp_path, database, monkeypatch)
 
 
 @pytest.fixture
 def shop(tmp_path: Path, furnished: str, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """A shop that is ready for work."""
-    _empty(furnished)
-    return _shop(tmp_path, furnished, monkeypatch)
+    empty(furnished)
+    return furnish(tmp_path, furnished, monkeypatch)

@@ -49,7 +49,7 @@ class Shop:
     def call(self, *args: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in a process of its own."""
         words = [sys.executable, "-m", "tidegate", *args]
-        env = environment(TIDEGATE_DATABASE=self.database, **more.pop("env", {}))
+        env = environment(**({"TIDEGATE_DATABASE": self.database} | more.pop("env", {})))
         return subprocess.run(
             words,
             check=False,

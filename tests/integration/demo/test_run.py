@@ -59,6 +59,7 @@ async def test_a_run_leaves_no_thread_and_no_variable(database, tmp_path):
 async def test_a_run_writes_to_the_tidegate_folder_only(database, tmp_path):
     await ran(database, tmp_path, seconds=1, rate=10)
     assert [each.name for each in tmp_path.iterdir()] == [".tidegate"]
+    assert {each.name for each in (tmp_path / ".tidegate" / "demo").iterdir()} >= {"mail", "queues.yaml"}
 
 
 async def test_a_second_run_in_the_same_place_counts_its_own(database, tmp_path):
@@ -88,6 +89,11 @@ async def test_a_run_without_an_end_ends_when_it_is_stopped(database, tmp_path):
 def test_the_folders_own_queues_file_is_used_where_it_is_the_shops(tmp_path):
     (tmp_path / "queues.yaml").write_bytes((ROOT / "queues.yaml").read_bytes())
     assert config_in(tmp_path) == tmp_path / "queues.yaml"
+
+
+def test_a_copied_configuration_is_ignored_by_git(tmp_path):
+    config_in(tmp_path)
+    assert (tmp_path / ".tidegate" / ".gitignore").read_text() == "*\n"
 
 
 def test_the_file_of_another_project_is_left_alone(tmp_path):

@@ -3,6 +3,7 @@
 import sys
 
 import click
+import psycopg
 import pytest
 
 from tidegate.cli.failures import excepthook, exit_code_of, tell, translated
@@ -96,6 +97,17 @@ def test_what_nobody_expected_is_one_sentence_and_the_way_to_the_traceback(capsy
         "error: this should not have happened: ZeroDivisionError: division by zero\n\n"
         "hint: with --debug the traceback goes to standard error; a report of it is welcome\n"
     )
+
+
+def test_what_the_database_refuses_is_not_called_unexpected(capsys):
+    error = psycopg.errors.InsufficientPrivilege("permission denied for schema tidegate\nLINE 1: ...")
+    excepthook(Scope())(type(error), error, None)
+    assert capsys.readouterr().err.startswith("error: the database refuses: permission denied for schema tidegate\n\nhint: ")
+
+
+def test_a_setting_that_came_as_an_option_is_named_as_one(capsys):
+    tell(ConfigurationError("argument: drain_timeout: expected a time\nqueues.yaml:3: argument: x"), Scope())
+    assert capsys.readouterr().err == "error: --drain-timeout: expected a time\nqueues.yaml:3: argument: x\n"
 
 
 def test_with_debug_the_traceback_of_the_unexpected_is_shown(capsys):

@@ -1,6 +1,6 @@
 """Rows for people, off a terminal and on narrow ones."""
 
-from tidegate.cli.tables import Column, fits, plain_table, show_record, show_table
+from tidegate.cli.tables import Column, plain_table, show_record, show_table, widths_within
 
 COLUMNS = (Column("ID", right=True), Column("KIND", cut=True), Column("STATE"))
 
@@ -18,10 +18,16 @@ def test_wide_characters_take_two_cells_and_combining_ones_none():
     assert lines[1:] == ["1 ".rjust(3) + " 漢字  ready", " 2  e\u0301     ready", " 3  abcd  ready"]
 
 
-def test_a_table_fits_when_only_what_may_be_cut_is_too_long():
+def test_what_may_be_cut_gives_way_to_a_narrow_terminal():
     cells = [["1", "a" * 200, "ready"]]
-    assert fits(COLUMNS, cells, 23)
-    assert not fits(COLUMNS, cells, 22)
+    assert widths_within(COLUMNS, cells, 300) == [2, 200, 5]
+    assert widths_within(COLUMNS, cells, 60) == [2, 49, 5]
+    assert widths_within(COLUMNS, cells, 23) == [2, 12, 5]
+
+
+def test_a_table_that_would_cut_what_must_not_be_cut_does_not_fit():
+    assert widths_within(COLUMNS, [["1", "a" * 200, "ready"]], 22) is None
+    assert widths_within(COLUMNS, [["1", "a", "ready"]], 14) is None
 
 
 def test_off_a_terminal_nothing_is_cut(capsys):

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel, field_validator
+from pydantic_core import core_schema
 from typing_extensions import TypeAliasType
 from typing_extensions import TypedDict as PydanticTypedDict
 
@@ -318,6 +319,49 @@ class Holder(BaseModel):
 class Checked:
     n: Annotated[int, Field(gt=0)]
     when: date | str = ""
+
+
+class Custom:
+    """A type that tells pydantic how to read and write it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Custom) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        read = core_schema.no_info_plain_validator_function(lambda value: value if isinstance(value, cls) else cls(value))
+        return {**read, "serialization": core_schema.to_string_ser_schema()} if cls is not Mute else read
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Cursed(Custom):
+    """Cannot even be compared."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("do not compare me")
+
+    __hash__ = Custom.__hash__
+
+
+class Mute(Custom):
+    """Does not say how it is written."""
+
+
+@dataclass
+class Endless(Generic[T]):
+    item: T
+    more: Endless[list[T]] | None = None
 
 
 class Plain:

@@ -7,6 +7,8 @@ import copy
 import functools
 import inspect
 import pickle
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError
 from typing import Any
 
@@ -92,6 +94,14 @@ def test_a_call_is_pickled_with_its_function_by_name():
 def test_the_kind_is_module_and_name_unless_it_is_said():
     assert bare.kind == f"{__name__}:bare"
     assert renamed.kind == "welcome"
+
+
+def test_a_module_that_runs_as_a_program_is_known_by_its_own_name(tmp_path):
+    (tmp_path / "shop_program.py").write_text(
+        "from tidegate.handlers import job\n@job\ndef send(): ...\nprint(__name__, send.kind)"
+    )
+    said = subprocess.run([sys.executable, "-m", "shop_program"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout == "__main__ shop_program:send\n"
 
 
 def test_what_is_said_is_kept():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
+import io
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pydantic
 import pytest
@@ -21,13 +23,18 @@ from tests.unit.handlers.shapes import (
     Cat,
     Checked,
     Colour,
+    Cursed,
     Dog,
     Doubling,
+    Endless,
     Extra,
     Level,
     Loose,
+    Mode,
     Movie,
+    Mute,
     Node,
+    Numbers,
     Person,
     Picky,
     Plain,
@@ -42,12 +49,15 @@ from tests.unit.handlers.shapes import (
     Summed,
 )  # fmt: skip
 
-from tidegate.errors import ConfigurationError, InvalidArguments
+from tidegate.errors import ConfigurationError, InvalidArguments, InvalidJob
 from tidegate.handlers import handler_of
 from tidegate.handlers.inspection import signature_of
 
 DAY = date(2024, 2, 29)
 NOON = datetime(2024, 2, 29, 12)  # noqa: DTZ001
+
+
+KEYLESS = ZoneInfo.from_file(io.BytesIO(b"TZif" + bytes(32) + b"\0\0\0\1\0\0\0\4" + bytes(6) + b"UTC\0"))  # a file of one zone
 
 
 class TimeOnly(tzinfo):
@@ -89,6 +99,11 @@ def changed(model, **values):
         (UUID, "12345678-1234-5678-1234-567812345678", "value: expected UUID, got str"),
         (Path, PurePosixPath("a"), "value: expected Path, got PurePosixPath"),
         (Colour, "red", "value: expected Colour, got str"),
+        (Mode, 1, "value: expected Mode, got int"),
+        (dict[str, int], [1], "value: expected dict[str, int], got list"),
+        (Numbers, [1], "value: expected Numbers, got list"),
+        (Cursed, Cursed("x"), "value: this Cursed does not come back as it went"),
+        (datetime, NOON.replace(tzinfo=KEYLESS), "value: a ZoneInfo without a key cannot be found again"),
         (Literal["a", 1], "b", "value: expected Literal['a', 1], got 'b'"),
         (Literal[1], True, "value: expected Literal[1], got True"),
         (list[int], (1,), "value: expected list[int], got tuple"),
@@ -214,6 +229,7 @@ def test_an_annotated_argument_that_holds_itself_is_refused():
         (Callable[[int], str], "Callable[[int], str] is not data"),
         (type[int], "type[int] is not data"),
         (Iterator[int], "Iterator[int] is not data"),
+        (Endless[int], "Endless[int] never ends"),
         ("Nowhere", "its annotation 'Nowhere' cannot be evaluated (name 'Nowhere' is not defined)"),
     ],
 )
@@ -236,6 +252,17 @@ def test_an_optional_parameter_that_cannot_be_stored_is_refused_only_where_it_is
     assert signature_of(handler, "shop:handler").encode((1,), {}) == b'{"args":[1]}'
     [problem] = problems_of(handler, 1, session=Plain())
     assert problem.startswith("session: a Plain cannot be stored: Plain is neither")
+
+
+def test_a_stored_argument_of_a_parameter_that_cannot_be_stored_is_an_invalid_job():
+    def handler(a: int, session: Plain | None = None) -> None: ...
+
+    with pytest.raises(InvalidJob, match="session: a dict cannot be stored: Plain is neither"):
+        signature_of(handler, "shop:handler").decode(b'{"args":[1,{}]}')
+
+
+def test_a_type_that_does_not_say_how_it_is_written_is_refused():
+    assert problem_with(Mute, Mute("x")).startswith("value: this Mute cannot be written as JSON: ")
 
 
 def test_a_model_whose_validator_raises_something_of_its_own_is_refused_with_its_words():

@@ -33,6 +33,7 @@ from tests.unit.handlers.shapes import (
     Checked,
     Clamped,
     Colour,
+    Custom,
     DateBox,
     Dates,
     Documented,
@@ -116,7 +117,7 @@ TABLE: list[tuple[Any, list[Any]]] = [
     (Literal["a", 1, True, None, b"x", Colour.RED], ["a", 1, True, None, b"x", Colour.RED]),  # noqa: PYI061 - as users write it
     (Literal["red", Colour.RED], ["red", Colour.RED]),
     # paths and what only pydantic knows
-    (Path, [Path("/tmp/a b"), Path()]),
+    (Path, [Path("/srv/a b"), Path()]),
     (PurePath, [PurePath("a/b")]),
     (PurePosixPath, [PurePosixPath("/a")]),
     (PureWindowsPath, [PureWindowsPath(r"c:\a")]),
@@ -128,6 +129,8 @@ TABLE: list[tuple[Any, list[Any]]] = [
     (UserId, [7]),
     (Documented, [7]),
     (Positive_, [7]),
+    (Custom, [Custom("x")]),
+    (Custom | str, [Custom("x"), "x"]),
     (Short, ["abc"]),
     (PairOf[date], [(DAY, DAY)]),
     (Tagged, [{"a": [DAY, "2024-01-01", NOON, 1, {"b": []}]}]),
@@ -191,7 +194,7 @@ TABLE: list[tuple[Any, list[Any]]] = [
     (list[int] | list[float] | list[str], [[1], [1.0], ["1"], []]),
     (list[date] | list[str], [[DAY], ["2024-02-29"], ["x"]]),
     (dict[str, date] | dict[str, str], [{"a": DAY}, {"a": "2024-02-29"}]),
-    (dict[str, Any] | date | str, [{"$is": "date", "value": "2024-02-29"}, {"$is": 1}, DAY, "2024-02-29"]),
+    (dict[str, Any] | date | str, [{"$is": "date", "value": "2024-02-29"}, {"$is": 1}, {"$is": 1, "value": 2}, DAY, "2024-02-29"]),
     (Point | Vector, [Point(1, 2), Vector(1, 2)]),
     (Line | Vector, [Line(1), Vector(1, 0)]),
     (dict[str, int] | Point, [{"x": 1, "y": 2}, Point(1, 2)]),
@@ -298,6 +301,10 @@ def test_a_zone_whose_rules_changed_since_keeps_the_instant():
 
 def test_an_int_for_a_float_parameter_becomes_the_float():
     assert picture(back_and_forth(float, 5)) == picture(5.0)
+
+
+def test_ints_in_a_list_of_floats_become_floats_in_a_union_as_well():
+    assert picture(back_and_forth(list[float] | list[str], [1, 2.5])) == picture([1.0, 2.5])
 
 
 def test_an_int_in_a_float_field_of_a_checked_dataclass_becomes_the_float():

@@ -243,6 +243,13 @@ def test_an_unannotated_result_is_a_json_value():
         result_sent(Any, DAY)
 
 
+def test_a_result_that_holds_itself_is_refused():
+    endless = []
+    endless.append(endless)
+    with pytest.raises(InvalidResult, match="its result is nested too deeply, or holds itself"):
+        result_sent(Any, endless)
+
+
 def test_a_stored_result_that_does_not_decode_says_so():
     with pytest.raises(InvalidResult, match="shop:handler: its stored result does not decode: expected int, got str"):
         signature_of(add, "shop:handler").decode_result(b'"x"')

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from tests.unit.handlers.calls import signature_with
-from tests.unit.handlers.shapes import Address, Colour, Place, Point, Vector
+from tests.unit.handlers.shapes import Address, Colour, Mode, Place, Point, Vector
 
 from tidegate.errors import InvalidJob
 from tidegate.handlers.inspection import signature_of
@@ -142,6 +142,8 @@ def test_json_written_by_hand_is_read_with_some_leniency(annotation, text, value
         (Decimal, '"x"', "value: expected Decimal"),
         (bytes, '"?"', "value: expected bytes (base64)"),
         (Colour, '"green"', "value: expected Colour ('red', 'blue'), got 'green'"),
+        (Mode, "99", "value: expected Mode, got 99"),
+        (tuple[int, str], '{"0": 1}', "value: expected tuple[int, str], got dict"),
         (Point, '{"x": 1}', "value: Point lacks y"),
         (Point, '{"x": 1, "y": 2, "z": 3}', "value: Point has no field 'z'"),
         (Point, '{"x": 1, "y": "2"}', "value.y: expected int, got str"),

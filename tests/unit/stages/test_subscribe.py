@@ -200,16 +200,23 @@ async def test_g15_a_dispatcher_that_raises_something_else_costs_only_the_subscr
 
 
 @virtual
-async def test_g16_retuning_is_cancelling_a_temporary_subscription_and_subscribing_again():
-    producer, sink = await started(p := Numbers(), Sink(Subscription(p, max_demand=10, cancel=Cancel.TEMPORARY)))
+async def test_g16_resubscribing_replaces_a_temporary_subscription_with_nothing_in_between():
+    producer, sink = await started(p := Push(), Sink(Subscription(p, max_demand=10, cancel=Cancel.TEMPORARY)))
     (old,) = sink.subs
-    sink.cancel(old, Shutdown("retune"))
-    await sink.subscribe(Subscription(producer, max_demand=3, cancel=Cancel.TEMPORARY))
+    await sink.resubscribe(old, Subscription(producer, max_demand=12, cancel=Cancel.TEMPORARY), Shutdown("retune"))
     await quiet()
     assert sink.alive
-    assert sink.cancelled == [Shutdown("retune")]
-    assert sink.events == sorted(sink.events)
+    assert (sink.cancelled, producer.cancelled) == ([Shutdown("retune")], [Shutdown("retune")])
+    assert producer.demands == [10, 2]  # what the old one had asked for is still owed
     await sink.stop()
+    await producer.stop()
+
+
+@virtual
+async def test_g16_resubscribing_a_permanent_subscription_ends_the_consumer():
+    producer, sink = await started(p := Push(), Sink(Subscription(p, max_demand=10)))
+    await sink.resubscribe(sink.subs[0], Subscription(producer, max_demand=3), Shutdown("retune"))
+    assert await sink.join() == Shutdown("retune")
     await producer.stop()
 
 
