@@ -21,12 +21,12 @@ demo: setup ## Run the demo shop: SECONDS=30 (0: until Ctrl-C), RATE=20 jobs/s
 	@$(PY) -m tidegate demo --seconds "$(SECONDS)" --rate "$(RATE)"
 
 test: setup ## Run the tests (what they need beyond Python is installed where the machine allows it)
-	@sh scripts/install-test-tools
+	@bash scripts/install-test-tools
 	@rm -f .coverage .coverage.*
 	$(COVERAGE) run -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal -m "not long"
 
 test-all: setup ## Run the long suites as well, and hold the coverage gate
-	@sh scripts/install-test-tools
+	@bash scripts/install-test-tools
 	$(COVERAGE) run -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal -m long
 	$(COVERAGE) combine -q
 	$(COVERAGE) report --skip-covered | tail -n 40

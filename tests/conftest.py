@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tidegate.store import migrate
-from tidegate.store.connection import connect
 
 from tests.support.postgres import Server
+from tidegate.store import migrate
+from tidegate.store.connection import connect
 
 SYSTEM_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
 VERSIONS = ("embedded", "system")

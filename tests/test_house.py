@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 import tidegate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -110,7 +111,9 @@ def test_a_module_calls_nothing_that_is_banned(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_chance_comes_from_the_nodes_own_generator(path: Path) -> None:
-    found = [f"{name_of(path)}:{line} {called}" for line, called in calls(path) if called in {f"random.{f}" for f in RANDOM_FUNCTIONS}]
+    found = [
+        f"{name_of(path)}:{line} {called}" for line, called in calls(path) if called in {f"random.{f}" for f in RANDOM_FUNCTIONS}
+    ]
     assert not found, f"module-level chance cannot be replayed; take a random.Random as an argument: {found}"
 
 
@@ -128,10 +131,17 @@ def test_broad_excepts_say_why(path: Path) -> None:
     broad = []
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ExceptHandler):
-            caught = {dotted(item) for item in (node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]) if item is not None}
+            caught = {
+                dotted(item) for item in (node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]) if item is not None
+            }
             reraises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
             logs = any(dotted(inner.func).endswith(".exception") for inner in ast.walk(node) if isinstance(inner, ast.Call))
-            if (not caught or caught & {"Exception", "BaseException"}) and not reraises and not logs and "noqa: BLE001 - " not in lines[node.lineno - 1]:
+            if (
+                (not caught or caught & {"Exception", "BaseException"})
+                and not reraises
+                and not logs
+                and "noqa: BLE001 - " not in lines[node.lineno - 1]
+            ):
                 broad.append(f"{name_of(path)}:{node.lineno}")
     assert not broad, f"catch what you can answer; where a user's code is called, say so in a `# noqa: BLE001 - why`: {broad}"
 
@@ -161,21 +171,26 @@ def test_a_module_opens_with_what_it_is_for(path: Path) -> None:
 
 
 def test_the_source_root_does_not_shadow_the_standard_library() -> None:
-    assert not (ROOT / "platform" / "__init__.py").exists(), "platform/__init__.py would hide the standard library's module platform"
+    assert not (ROOT / "platform" / "__init__.py").exists(), (
+        "platform/__init__.py would hide the standard library's module platform"
+    )
     assert not (ROOT / "platform.py").exists(), "platform.py would hide the standard library's module platform"
-    found = subprocess.run([sys.executable, "-c", "import platform; print(platform.system())"], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", "import platform; print(platform.system())"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert found.stdout.strip()
 
 
 def test_all_sql_lives_in_the_store() -> None:
     verbs = ("select ", "insert into ", "update ", "delete from ")
-    found = []
-    for path in MODULES:
-        if home(path) in {"store", "demo"}:
-            continue
-        for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.lstrip().lower().startswith(verbs) and "tidegate." in node.value:
-                found.append(f"{name_of(path)}:{node.lineno}")
+    found = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in MODULES
+        if home(path) not in {"store", "demo"}
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if node.value.lstrip().lower().startswith(verbs) and "tidegate." in node.value
+    ]
     assert not found, f"one statement a file, in store/sql: {found}"
 
 

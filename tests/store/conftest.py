@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from tidegate.store.postgres import PostgresStore, make_engine
 
 from tests.store.scene import Scene
+from tidegate.store.postgres import PostgresStore, make_engine
 
 
 @pytest.fixture

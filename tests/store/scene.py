@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+
 from tidegate.jobs import Failure, Job, NewJob, Reason, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.postgres import PostgresStore
@@ -25,7 +26,9 @@ def done(job: Job[bytes], **more: Any) -> Ack:
 
 
 def failed(job: Job[bytes], delay: float = 0.0) -> Ack:
-    return Ack(job.id, job.lease, State.SCHEDULED, Word.FAILED, delay=delay, failure=Failure("ValueError", "bad", "trace"), duration=0.5)
+    return Ack(
+        job.id, job.lease, State.SCHEDULED, Word.FAILED, delay=delay, failure=Failure("ValueError", "bad", "trace"), duration=0.5
+    )
 
 
 def released(job: Job[bytes]) -> Ack:
@@ -33,7 +36,9 @@ def released(job: Job[bytes]) -> Ack:
 
 
 def dead(job: Job[bytes], reason: Reason = Reason.ATTEMPTS_EXHAUSTED) -> Ack:
-    return Ack(job.id, job.lease, State.DEAD, Word.FAILED, failure=Failure("ValueError", "bad", "trace"), reason=reason, duration=0.5)
+    return Ack(
+        job.id, job.lease, State.DEAD, Word.FAILED, failure=Failure("ValueError", "bad", "trace"), reason=reason, duration=0.5
+    )
 
 
 class Scene:

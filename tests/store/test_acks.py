@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tidegate.jobs import Failure, Reason, State, Word
+
+from tests.store.scene import Scene, dead, done, failed, new, released
+from tidegate.jobs import Failure, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.runtime.rescue import verdicts
 from tidegate.store.protocol import Applied, Claim
-
-from tests.store.scene import Scene, dead, done, failed, new, released
 
 
 async def test_a_done_job_moves_to_the_history_and_leaves_no_attempt_row(scene: Scene) -> None:
@@ -20,7 +20,9 @@ async def test_a_done_job_moves_to_the_history_and_leaves_no_attempt_row(scene: 
     assert await scene.ack(done(job, result=b'{"x":1}')) == [Applied(job.id, 1, State.COMPLETED)]
     assert scene.rows("SELECT 1 FROM tidegate.jobs") == []
     assert scene.rows("SELECT 1 FROM tidegate.attempts") == []
-    row = scene.row("SELECT id, state, attempt, node, result, meta, duration, finished_at > started_at AS ran FROM tidegate.history")
+    row = scene.row(
+        "SELECT id, state, attempt, node, result, meta, duration, finished_at > started_at AS ran FROM tidegate.history"
+    )
     assert row == {
         "id": job.id, "state": "completed", "attempt": 1, "node": "n1", "result": {"x": 1}, "meta": {"a": 1}, "duration": 0.25, "ran": True,
     }  # fmt: skip
@@ -32,7 +34,9 @@ async def test_a_failed_job_is_scheduled_again_with_its_attempt_on_record(scene:
     await scene.ack(failed(job, delay=60))
     row = scene.row("SELECT state, attempt, node, claimed_at, run_at > now() + interval '59 s' AS later FROM tidegate.jobs")
     assert row == {"state": "scheduled", "attempt": 1, "node": None, "claimed_at": None, "later": True}
-    attempt = scene.row("SELECT job_id, lease, attempt, outcome, error_type, error_message, traceback, duration FROM tidegate.attempts")
+    attempt = scene.row(
+        "SELECT job_id, lease, attempt, outcome, error_type, error_message, traceback, duration FROM tidegate.attempts"
+    )
     assert attempt == {
         "job_id": job.id, "lease": 1, "attempt": 1, "outcome": "failed", "error_type": "ValueError", "error_message": "bad",
         "traceback": "trace", "duration": 0.5,
@@ -57,7 +61,9 @@ async def test_a_dead_job_carries_a_copy_of_all_its_attempts(scene: Scene) -> No
     await (await scene.line()).promote(10)
     [again] = await scene.claim()
     await scene.ack(dead(again))
-    row = scene.row("SELECT job_id, queue, priority, attempt, lease, reason, error_type, attempts, retried_as FROM tidegate.dead_letters")
+    row = scene.row(
+        "SELECT job_id, queue, priority, attempt, lease, reason, error_type, attempts, retried_as FROM tidegate.dead_letters"
+    )
     assert [(a["attempt"], a["lease"], a["outcome"], a["traceback"]) for a in row.pop("attempts")] == [
         (1, 1, "failed", "trace"),
         (2, 2, "failed", "trace"),
@@ -72,7 +78,12 @@ async def test_a_release_charges_nothing(scene: Scene) -> None:
     await scene.enqueue(new())
     [job] = await scene.claim()
     await scene.ack(released(job))
-    assert scene.row("SELECT state, attempt, lease, node FROM tidegate.jobs") == {"state": "ready", "attempt": 0, "lease": 1, "node": None}
+    assert scene.row("SELECT state, attempt, lease, node FROM tidegate.jobs") == {
+        "state": "ready",
+        "attempt": 0,
+        "lease": 1,
+        "node": None,
+    }
 
 
 async def test_a_snooze_charges_nothing_and_waits(scene: Scene) -> None:
@@ -268,7 +279,9 @@ async def test_the_snapshot_counts_by_queue_and_state(scene: Scene) -> None:
     await scene.enqueue(new(), new(), new(delay=60), new("analytics"))
     await scene.claim(1)
     scene.execute("UPDATE tidegate.jobs SET run_at = run_at - interval '100 s' WHERE state = 'ready'")
-    email, other, ml = sorted(await scene.store.snapshot(["ml", "email"]), key=lambda counts: (counts.queue != "email", counts.queue))
+    email, other, ml = sorted(
+        await scene.store.snapshot(["ml", "email"]), key=lambda counts: (counts.queue != "email", counts.queue)
+    )
     assert (email.queue, email.scheduled, email.ready, email.running) == ("email", 1, 1, 1)
     assert email.oldest_ready_age is not None
     assert 99 < email.oldest_ready_age < 110

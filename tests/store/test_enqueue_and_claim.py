@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from tidegate.store.protocol import Claim
 
 from tests.store.scene import KIND, Scene, new, released
+from tidegate.store.protocol import Claim
 
 
 async def test_enqueue_returns_ids_in_order_and_the_places_made_ready(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
+
 from tidegate.errors import MigrationNeeded
 from tidegate.store import migrate
 from tidegate.store.connection import connect, connect_async

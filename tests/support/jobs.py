@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import text
+
 from tidegate import Cancel, Dead, Done, Failed, Job, JobContext, Outcome, Retry, Snooze, constant, job
 
 

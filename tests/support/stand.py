@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+
 from tidegate import Node, Tidegate
 from tidegate.settings import Settings
 
@@ -60,15 +61,21 @@ class Stand:
             connection.execute(query, params)
 
     def finished(self, job_id: int) -> dict[str, Any] | None:
-        rows = self.rows("SELECT state, attempt, result, error_type, error_message, node FROM tidegate.history WHERE id = %s", job_id)
+        rows = self.rows(
+            "SELECT state, attempt, result, error_type, error_message, node FROM tidegate.history WHERE id = %s", job_id
+        )
         return rows[0] if rows else None
 
     def dead(self, job_id: int) -> dict[str, Any] | None:
-        rows = self.rows("SELECT reason, attempt, error_type, error_message, attempts FROM tidegate.dead_letters WHERE job_id = %s", job_id)
+        rows = self.rows(
+            "SELECT reason, attempt, error_type, error_message, attempts FROM tidegate.dead_letters WHERE job_id = %s", job_id
+        )
         return rows[0] if rows else None
 
     def attempts(self, job_id: int) -> list[str]:
-        return [row["outcome"] for row in self.rows("SELECT outcome FROM tidegate.attempts WHERE job_id = %s ORDER BY lease", job_id)]
+        return [
+            row["outcome"] for row in self.rows("SELECT outcome FROM tidegate.attempts WHERE job_id = %s ORDER BY lease", job_id)
+        ]
 
     def traces(self) -> list[str]:
         file = self.folder / "trace"

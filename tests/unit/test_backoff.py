@@ -38,7 +38,9 @@ def test_jitter_spreads_within_its_share(attempt: int, jitter: float, seed: int)
     assert plain * (1 - jitter) <= spread <= plain * (1 + jitter)
 
 
-@pytest.mark.parametrize("wrong", [{"base": -1}, {"base": float("nan")}, {"cap": -1}, {"factor": 0.5}, {"jitter": 1.5}, {"jitter": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"base": -1}, {"base": float("nan")}, {"cap": -1}, {"factor": 0.5}, {"jitter": 1.5}, {"jitter": -0.1}]
+)
 def test_curves_that_could_not_be_meant_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Backoff(**{"kind": "exponential", "base": 1.0, **wrong})

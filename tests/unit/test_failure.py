@@ -21,7 +21,7 @@ def raised(error: BaseException) -> BaseException:
 def test_an_exception_is_its_class_its_message_and_its_traceback() -> None:
     failure = describe(raised(ValueError("bad")))
     assert (failure.type, failure.message) == ("ValueError", "bad")
-    assert 'in raised\n    raise error\nValueError: bad' in failure.traceback.replace("    ^^^^^^^^^^^\n", "")
+    assert "in raised\n    raise error\nValueError: bad" in failure.traceback.replace("    ^^^^^^^^^^^\n", "")
 
 
 def test_a_class_outside_builtins_is_named_whole() -> None:

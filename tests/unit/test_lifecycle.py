@@ -53,7 +53,9 @@ LAST = replace(JOB, attempt=3)
         (JOB, Released("drain"), State.READY, Word.RELEASED, False, None),
     ],
 )
-def test_the_table_of_outcomes(job: Job[bytes], outcome: Outcome, state: State, word: Word, charged: bool, reason: Reason | None) -> None:
+def test_the_table_of_outcomes(
+    job: Job[bytes], outcome: Outcome, state: State, word: Word, charged: bool, reason: Reason | None
+) -> None:
     ack = settle(job, outcome, POLICY, Random(0))
     assert (ack.job_id, ack.lease, ack.state, ack.word, ack.charged, ack.reason) == (7, 3, state, word, charged, reason)
 

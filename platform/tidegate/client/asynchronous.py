@@ -72,7 +72,9 @@ class Tidegate:
         self._notifier = Notifier(self._store)
         return self
 
-    async def __aexit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         """Send the notifications that wait, and let the connections go."""
         store, notifier, self._store, self._notifier = self._open_store, self._notifier, None, None
         try:

@@ -32,7 +32,7 @@ class Intake:
         return self._handlers
 
     def one(self, subject: Subject, args: Sequence[Any], kwargs: dict[str, Any], *, check: bool) -> NewJob:
-        """Return the job that `subject(*args, **kwargs)` means. `check` False takes a kind by name without looking at its handler."""
+        """Return the job that `subject(*args, **kwargs)` means. `check` False takes a kind's name on trust."""
         return self._new(_call(subject, args, kwargs), check=check)
 
     def many(self, calls: Iterable[Call], *, check: bool) -> list[NewJob]:
@@ -44,14 +44,17 @@ class Intake:
         new = call.new_job(handler, default_queue=self._default_queue())
         if not new.queue:
             raise ConfigurationError(
-                f"no queue is named for {new.kind}", hint='say @job(queue="..."), or declare a queue in queues.yaml and connect from its folder'
+                f"no queue is named for {new.kind}",
+                hint='say @job(queue="..."), or declare a queue in queues.yaml and connect from its folder',
             )
         if self._queues and new.queue not in self._queues:
             raise UnknownQueue(new.queue, self._queues, where=new.kind)
         limit = self._settings.queue(new.queue).max_args if self._queues else self._settings.defaults.max_args
         if len(new.args) > limit:
             raise InvalidArguments(
-                new.kind, [f"its arguments are {len(new.args)} bytes as JSON; max_args is {limit}"], hint="enqueue a reference to large data instead"
+                new.kind,
+                [f"its arguments are {len(new.args)} bytes as JSON; max_args is {limit}"],
+                hint="enqueue a reference to large data instead",
             )
         return new
 

@@ -1,7 +1,7 @@
 """Running a statement inside the caller's own transaction, whatever library and colour its connection has.
 
-SQLAlchemy's Connection, Session, AsyncConnection and AsyncSession, and psycopg's Connection and AsyncConnection. They are told apart by what
-they can do, so that neither library is imported for the other.
+SQLAlchemy's Connection, Session, AsyncConnection and AsyncSession, and psycopg's Connection and AsyncConnection. They are told
+apart by what they can do, so that neither library is imported for the other.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ async def run_in(connection: Any, sql: str, params: Mapping[str, Any]) -> list[A
         return await cursor.fetchall()
     if isinstance(connection, psycopg.Connection):
         return _psycopg(connection, sql, params)
-    core = await _maybe(connection.connection()) if _is_session(connection) else connection  # an AsyncConnection is awaitable itself
+    core = (
+        await _maybe(connection.connection()) if _is_session(connection) else connection
+    )  # an AsyncConnection is awaitable itself
     result = await _maybe(_checked(core).exec_driver_sql(sql, params))
     return list(result.fetchall())
 
@@ -37,7 +39,8 @@ def run_in_blocking(connection: Any, sql: str, params: Mapping[str, Any]) -> lis
     """Run `sql` in the transaction of a blocking `connection` and return its rows."""
     if isinstance(connection, psycopg.AsyncConnection) or _is_async(connection):
         raise UsageError(
-            f"{type(connection).__name__} belongs to async code", hint="use `async with Tidegate.connect()`, or a blocking connection"
+            f"{type(connection).__name__} belongs to async code",
+            hint="use `async with Tidegate.connect()`, or a blocking connection",
         )
     if isinstance(connection, psycopg.Connection):
         return _psycopg(connection, sql, params)

@@ -1,6 +1,7 @@
 """A queue's consumers: a supervisor of its own, resized while they run.
 
-Growing starts consumers; shrinking lets idle ones go first, then lets busy ones leave after the call under way. Nobody busy is killed.
+Growing starts consumers; shrinking lets idle ones go first, then lets busy ones leave after the call under way. Nobody busy is
+killed.
 """
 
 from __future__ import annotations

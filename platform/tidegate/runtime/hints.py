@@ -1,9 +1,10 @@
 """Where a queue's next claim begins (protocol H1-H4): pure bookkeeping, so that every case is a test without a database.
 
 A claim that started at the head of the index would walk over everything that died there. So each priority has a hint: the place
-(seq) from which on there may be ready rows. It moves forward with what was claimed. A claim that found less than it asked for has seen
-everything up to the *horizon*, the last place that had been given out before the claim was sent; rows that appear behind the hint
-later are told (`lower`), or found by a claim that starts at the trailing hints, some seconds old, or by a sweep from the very start.
+(seq) from which on there may be ready rows. It moves forward with what was claimed. A claim that found less than it asked for has
+seen everything up to the *horizon*, the last place that had been given out before the claim was sent; rows that appear behind the
+hint later are told (`lower`), or found by a claim that starts at the trailing hints, some seconds old, or by a sweep from the
+very start.
 """
 
 from __future__ import annotations

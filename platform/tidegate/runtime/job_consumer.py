@@ -46,7 +46,7 @@ class JobConsumer(Consumer[Job[bytes]]):
         """Return the stage's state for introspection."""
         return {**super().describe(), "name": self._title, "busy": self.busy, "processed": self.processed}
 
-    async def handle_events(self, events: Sequence[Job[bytes]], sub: SubRef) -> None:
+    async def handle_events(self, events: Sequence[Job[bytes]], sub: SubRef) -> None:  # noqa: ARG002 - the stage's signature
         """Run what was delivered. Asked to end, it finishes the call that is under way and gives the rest back."""
         for batch in self._runner.batches(events):
             if self.stopping:
@@ -83,4 +83,3 @@ class JobConsumer(Consumer[Job[bytes]]):
 
     def _lease_is_lost(self) -> bool:
         return self._lease.lost
-

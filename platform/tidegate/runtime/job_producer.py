@@ -1,7 +1,7 @@
 """The stage that stands between a queue's session and its consumers.
 
-It never waits for the database: demand only adds to what the session owes, and the session casts what it claimed. What cannot be delivered
-goes back to the session, which releases it.
+It never waits for the database: demand only adds to what the session owes, and the session casts what it claimed. What cannot be
+delivered goes back to the session, which releases it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Leadership: the node that does what must be done once for the whole fleet.
 
-The authority is one row with a time to live, on the database's clock. A leader renews it well before its end; one that cannot reach the
-database stops acting as soon as it has not been confirmed for that long on its own clock. Two leaders for a moment do no harm: every task
-of `Maintenance` is safe to run twice. So leadership saves work, and correctness does not rest on it.
+The authority is one row with a time to live, on the database's clock. A leader renews it well before its end; one that cannot
+reach the database stops acting as soon as it has not been confirmed for that long on its own clock. Two leaders for a moment do
+no harm: every task of `Maintenance` is safe to run twice. So leadership saves work, and correctness does not rest on it.
 """
 
 from __future__ import annotations

@@ -80,5 +80,7 @@ class Maintenance:
     async def _bury(self) -> None:
         buried = await self._store.bury_unknown(age=UNKNOWN_AFTER, n=BURY_BATCH)
         for job_id, queue, kind in buried:
-            logger.error("queue %s: job %d is dead: no live node has known its kind %s for %g s", queue, job_id, kind, UNKNOWN_AFTER)
+            logger.error(
+                "queue %s: job %d is dead: no live node has known its kind %s for %g s", queue, job_id, kind, UNKNOWN_AFTER
+            )
             self._emit(DeadLettered(queue, kind, job_id, Reason.INVALID.value))

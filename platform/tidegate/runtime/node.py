@@ -87,7 +87,9 @@ class Node:
             raise
         return self
 
-    async def __aexit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         """Drain: claim nothing more, finish what runs, hand back the rest, flush; then let everything go."""
         try:
             await self.supervisor.stop(Shutdown(), None)
@@ -123,7 +125,9 @@ class Node:
 def _chosen(settings: Settings, queues: Sequence[str] | None) -> tuple[str, ...]:
     declared = tuple(settings.queue_names)
     if not declared:
-        raise ConfigurationError("no queues are declared", hint="write a queues.yaml (`tidegate init` makes one), or name it with --config")
+        raise ConfigurationError(
+            "no queues are declared", hint="write a queues.yaml (`tidegate init` makes one), or name it with --config"
+        )
     for queue in queues or ():
         if queue not in declared:
             raise UnknownQueue(queue, declared)

@@ -1,8 +1,8 @@
 """The right of this node to run what it claimed (protocol L1, L5).
 
 A job's lease is valid while its node's is, and the node's is one row whose expiry lies on the database's clock. Here only the
-cautious half of that is kept: the moment at which the last confirmed heartbeat was *sent*, on a clock that goes on while the machine
-sleeps, plus the lease, minus a margin. Past it no handler is started: by then another node may have been given the job.
+cautious half of that is kept: the moment at which the last confirmed heartbeat was *sent*, on a clock that goes on while the
+machine sleeps, plus the lease, minus a margin. Past it no handler is started: by then another node may have been given the job.
 """
 
 from __future__ import annotations

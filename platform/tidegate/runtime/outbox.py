@@ -1,7 +1,7 @@
 """What a queue's session holds, and what it has yet to tell the table: pure bookkeeping.
 
-A claimed job is held until its ack was answered. An ack that was sent without its answer arriving is unsure: it is sent again, and if
-the table then refuses it, that may be because it had landed. Each job gets one report; a second one is refused.
+A claimed job is held until its ack was answered. An ack that was sent without its answer arriving is unsure: it is sent again,
+and if the table then refuses it, that may be because it had landed. Each job gets one report; a second one is refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One queue's subtree: session, producer, pool, in this order (rest_for_one).
 
-What comes later depends on what comes earlier: a session that crashed takes its producer and pool along, a consumer that crashed nobody.
-Stopping goes the other way round, so that acks outlive consumers.
+What comes later depends on what comes earlier: a session that crashed takes its producer and pool along, a consumer that crashed
+nobody. Stopping goes the other way round, so that acks outlive consumers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Services:
 class QueueManager(Supervisor):
     """Runs one queue on this node, by that queue's settings and nothing else."""
 
-    def __init__(self, queue: QueueSettings, services: Services, *, lease: NodeLease, executor: Callable[[QueueSettings], Executor]) -> None:
+    def __init__(
+        self, queue: QueueSettings, services: Services, *, lease: NodeLease, executor: Callable[[QueueSettings], Executor]
+    ) -> None:
         self.queue = queue
         self._services = services
         self._lease = lease
@@ -53,7 +55,10 @@ class QueueManager(Supervisor):
             ChildSpec("pool", self._pool, shutdown=None),
         )
         super().__init__(
-            children, strategy=Strategy.REST_FOR_ONE, name=queue.name, on_restart=lambda child: self._restarted(f"{queue.name}.{child}")
+            children,
+            strategy=Strategy.REST_FOR_ONE,
+            name=queue.name,
+            on_restart=lambda child: self._restarted(f"{queue.name}.{child}"),
         )
 
     @property

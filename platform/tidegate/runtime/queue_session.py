@@ -1,8 +1,9 @@
 """One queue's conversation with the database.
 
-Whoever has something to say to the table leaves it here and goes on: consumers their acks, the producer the demand that it owes, the
-listener the places where rows appeared. One task takes it all along in turns: acks and the claim travel together, at most one turn is
-under way, and what comes in meanwhile goes with the next. So batches grow with the load, and an idle queue answers at once.
+Whoever has something to say to the table leaves it here and goes on: consumers their acks, the producer the demand that it owes,
+the listener the places where rows appeared. One task takes it all along in turns: acks and the claim travel together, at most one
+turn is under way, and what comes in meanwhile goes with the next. So batches grow with the load, and an idle queue answers at
+once.
 
 Promises. No demand, no claim. Every claimed job is delivered or handed back. An ack is kept until the table answered: through any
 weather it is sent again, and one that had landed although its answer was lost is recognised. Above the high-water mark `ack` waits,
@@ -18,7 +19,17 @@ from random import Random
 from typing import Final
 
 from tidegate.errors import DatabaseUnreachable
-from tidegate.events import Acked, Claimed, DatabaseFailed, DatabaseRecovered, DeadLettered, Event, JobEnded, JobRejected, JobStarted
+from tidegate.events import (
+    Acked,
+    Claimed,
+    DatabaseFailed,
+    DatabaseRecovered,
+    DeadLettered,
+    Event,
+    JobEnded,
+    JobRejected,
+    JobStarted,
+)
 from tidegate.jobs import Failure, Job, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.runtime.hints import Hints
@@ -285,7 +296,9 @@ class QueueSession(FunctionChild):
         """Hand back what the table says this node holds and nobody here knows: a claim whose answer was lost (L6)."""
         lost = [(job_id, lease) for job_id, lease in await line.held(UNCERTAIN) if job_id not in self._outbox]
         if lost:
-            logger.warning("queue %s: %d jobs were claimed without their answer arriving; they are given back", self.queue, len(lost))
+            logger.warning(
+                "queue %s: %d jobs were claimed without their answer arriving; they are given back", self.queue, len(lost)
+            )
             await line.exchange([_released(job_id, lease, "its claim's answer was lost") for job_id, lease in lost], None, now=0.0)
         self._reconcile_at = self._now() + RECONCILE_EVERY
 

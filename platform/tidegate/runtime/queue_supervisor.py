@@ -18,6 +18,7 @@ import os
 import platform
 import socket
 from collections.abc import Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -70,7 +71,9 @@ class QueueSupervisor(Supervisor):
         self._switchboard = Switchboard()
         self._transactions = EngineTransactions(store.engine)
         self._threads: dict[str, ThreadExecutor] = {}
-        self._maintenance = Maintenance(store=store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit)
+        self._maintenance = Maintenance(
+            store=store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit
+        )
         self._lease = self._new_lease()
         membership = ChildSpec("membership", self._membership, shutdown=None)
         super().__init__(
@@ -166,7 +169,7 @@ class QueueSupervisor(Supervisor):
 
     def _queue_children(self) -> Supervisor:
         specs = [
-            ChildSpec(name, lambda queue=self.settings.queue(name): self._manager(queue), shutdown=None, backoff=QUEUE_RETRY)
+            ChildSpec(name, partial(self._manager, self.settings.queue(name)), shutdown=None, backoff=QUEUE_RETRY)
             for name in self.queues
         ]
         return Supervisor(

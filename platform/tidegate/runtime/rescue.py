@@ -1,7 +1,8 @@
 """What becomes of the jobs of a lost node (protocol L4, L8): every node's tick, and the pure decision behind it.
 
-A job is made ready again, its place kept, no attempt charged. It is poison when it has taken part in `poison_after` losses and is the
-only one of the last loss that had been in one before: then it is the single suspect, and one more node must not be given to it.
+A job is made ready again, its place kept, no attempt charged. It is poison when it has taken part in `poison_after` losses and is
+the only one of the last loss that had been in one before: then it is the single suspect, and one more node must not be given to
+it.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ def verdicts(node: str, suspects: Sequence[Suspect], poison_after: Mapping[str, 
 
 
 async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: bool, emit: Callable[[Event], None]) -> int:
-    """Declare overdue nodes dead (only where `judge`: this node's own heartbeats went through for long enough), then rescue the jobs
-    of all dead or vanished ones. Returns how many jobs were rescued.
+    """Rescue the jobs of all dead or vanished nodes; return how many there were.
+
+    Overdue nodes are declared dead first, but only where `judge`: this node's own heartbeats went through for long enough.
     """
     for node in await store.mark_lost() if judge else ():
         logger.warning("node %s is lost: its lease ran out; its jobs are rescued", node)

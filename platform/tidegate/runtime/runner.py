@@ -175,7 +175,9 @@ class Runner:
             now = asyncio.get_running_loop().time()
             acks = [report.ack for report in reports]
             applied = await self._transactions.finish(transaction, acks, node=self._node, now=now)
-        except DatabaseUnreachable as error:  # did the commit land? the ack of failure finds out: it matches only if it did not (A4)
+        except (
+            DatabaseUnreachable
+        ) as error:  # did the commit land? the ack of failure finds out: it matches only if it did not (A4)
             return [Report(r.job, self._settle(r.job, Failed(error), run), unsure=True) for r in reports]
         if applied is None:
             if len(reports) == 1:
@@ -236,7 +238,9 @@ def _outcomes(handler: Handler, jobs: Sequence[Job[bytes]], value: Any) -> dict[
     if isinstance(value, Outcome):
         return {job.id: value for job in jobs}
     if not isinstance(value, Mapping):
-        wrong = Failed(f"{handler.kind} returned {type(value).__name__}; a batch handler returns None or a mapping of job id to outcome")
+        wrong = Failed(
+            f"{handler.kind} returned {type(value).__name__}; a batch handler returns None or a mapping of job id to outcome"
+        )
         return {job.id: wrong for job in jobs}
     missing = Failed(f"{handler.kind} returned no outcome for this job of its batch")
     decided = {job.id: value.get(job.id, missing) for job in jobs}

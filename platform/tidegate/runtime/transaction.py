@@ -1,7 +1,7 @@
 """`ctx.connection`: what a handler writes through it commits together with the ack of its job, or not at all (protocol A4).
 
-The connection is opened by its first use, so that a handler which only looks at `ctx.job` costs nothing. When the handler has returned, the
-ack statement runs inside the same transaction, fenced by the lease: no row applied means rollback and `LeaseLost`.
+The connection is opened by its first use, so that a handler which only looks at `ctx.job` costs nothing. When the handler has
+returned, the ack statement runs inside the same transaction, fenced by the lease: no row applied means rollback and `LeaseLost`.
 """
 
 from __future__ import annotations

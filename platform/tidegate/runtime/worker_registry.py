@@ -1,8 +1,8 @@
 """Who is alive: this node's row and its heartbeat, and the watch over the others.
 
-The database is the authority: a node is alive while its row says so. Local clocks are used for one thing only, to distrust oneself
-sooner. A node whose row was declared dead has lost its identity for good: the registry ends, and rest_for_one ends what runs and begins
-anew under another one (protocol L1).
+The database is the authority: a node is alive while its row says so. Local clocks are used for one thing only, to distrust
+oneself sooner. A node whose row was declared dead has lost its identity for good: the registry ends, and rest_for_one ends what
+runs and begins anew under another one (protocol L1).
 """
 
 from __future__ import annotations

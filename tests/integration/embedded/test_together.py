@@ -6,7 +6,6 @@ import os
 import threading
 
 import pytest
-
 from tests.integration.embedded.people import answers, ask, until
 
 from tidegate.errors import UsageError

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from tests.support import jobs
+from tests.support.processes import NodeProcess
+from tests.support.stand import Stand, stand_on, until
 from tidegate.jobs import State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.postgres import PostgresStore
-
-from tests.support.processes import NodeProcess
-from tests.support.stand import Stand, stand_on, until
 
 LEASE = 3.0
 
@@ -36,7 +36,9 @@ async def test_ten_thousand_jobs_are_done_exactly_once_while_nodes_come_and_go(s
 
     async def feed() -> None:
         for start in range(0, 10_000, 250):
-            enqueued.extend(await stand.tide.enqueue_many([jobs.slow_note.call(n, seconds=0.002) for n in range(start, start + 250)]))
+            enqueued.extend(
+                await stand.tide.enqueue_many([jobs.slow_note.call(n, seconds=0.002) for n in range(start, start + 250)])
+            )
             await asyncio.sleep(0.05)
 
     async def come_and_go() -> None:
@@ -64,7 +66,9 @@ async def test_the_jobs_of_a_killed_node_are_done_by_the_other_within_its_lease(
         one.signal(signal.SIGKILL)
         killed = time.monotonic()
         await until(
-            lambda: not [row for row in held(stand) if row["node"] == one.node()], within=LEASE + 2, what="the rescue of the lost jobs"
+            lambda: not [row for row in held(stand) if row["node"] == one.node()],
+            within=LEASE + 2,
+            what="the rescue of the lost jobs",
         )
         assert time.monotonic() - killed < LEASE + 2
         for job_id in ids:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from tests.support import jobs
+from tests.support.stand import Stand, until
 from tidegate import Node
 from tidegate.events import JobRejected
-
-from tests.support.stand import Stand, until
 
 
 async def test_l1_a_node_declared_dead_ends_what_it_runs_and_begins_anew(stand: Stand) -> None:

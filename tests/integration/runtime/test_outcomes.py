@@ -6,8 +6,8 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from tests.support import jobs
 
+from tests.support import jobs
 from tests.support.stand import Stand, until
 
 

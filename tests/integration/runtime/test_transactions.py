@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
+
 from tests.support import jobs
+from tests.support.stand import Stand, until
 from tidegate import Tidegate
 from tidegate.errors import UsageError
 from tidegate.store.connection import sqlalchemy_url
-
-from tests.support.stand import Stand, until
 
 
 def ids(stand: Stand) -> list[int]:
@@ -96,7 +96,7 @@ async def test_enqueue_many_joins_a_transaction_too(stand: Stand) -> None:
 
 
 async def test_what_is_no_connection_is_refused_with_the_way_out(stand: Stand) -> None:
-    with pytest.raises(UsageError, match="cannot enqueue through a builtins.int") as refused:
+    with pytest.raises(UsageError, match=r"cannot enqueue through a builtins\.int") as refused:
         await stand.tide.enqueue(jobs.note, 1, connection=42)
     assert refused.value.hint is not None
 
@@ -162,6 +162,7 @@ async def test_a4_writes_of_a_run_that_is_cut_off_are_rolled_back(stand: Stand) 
 
 async def test_a_users_commit_on_ctx_connection_is_refused(stand: Stand) -> None:
     from sqlalchemy.exc import InvalidRequestError
+
     from tidegate.runtime.transaction import AsyncTransaction
 
     transaction = AsyncTransaction(stand.tide.engine)

@@ -22,6 +22,6 @@ class Executor(Protocol):
     async def run(self, call: Callable[[], Any], *, is_async: bool, timeout: float) -> Any:
         """Return what the handler returned or raise what it raised; `RunTimedOut` when it took longer than `timeout` seconds.
 
-        `call` starts the handler: it returns its value, or the coroutine where `is_async`. A cancellation of the caller is passed on
-        as far as the executor can.
+        `call` starts the handler: it returns its value, or the coroutine where `is_async`. A cancellation of the caller is
+        passed on as far as the executor can.
         """
