@@ -81,11 +81,11 @@ def print_sql(start: int) -> None:
     from tidegate.store.migrate import migrations  # noqa: PLC0415 - likewise
     from tidegate.store.statements import statement  # noqa: PLC0415 - likewise
 
-    data("BEGIN;")
-    data(f"{statement('schema_create')};")
-    data(f"{statement('migrations_table')};")
+    record = statement("migration_record")
+    script = ["BEGIN", statement("schema_create"), statement("migrations_table")]
     for each in migrations():
         if each.version > start:
-            data(f"\n-- {each.version:04}_{each.name}\n{each.sql.rstrip()}")
-            data(f"{statement('migration_record').format(version=each.version, name=each.name)};")
-    data("\nCOMMIT;")
+            script += [f"\n-- {each.version:04}_{each.name}\n{each.sql.strip().removesuffix(';')}"]
+            script += [record.format(version=each.version, name=each.name)]
+    for part in [*script, "\nCOMMIT"]:
+        data(f"{part};")

@@ -142,7 +142,9 @@ async def test_b30_what_was_accumulated_is_delivered():
     await source.stop()
 
 
-@pytest.mark.parametrize("dispatcher", [BroadcastDispatcher(), PartitionDispatcher(2, hash=lambda n: (n, n % 2))], ids=repr)
+@pytest.mark.parametrize(
+    "dispatcher", [BroadcastDispatcher(), PartitionDispatcher(2, hash=lambda n: (n, n % 2))], ids=["broadcast", "partition"]
+)
 @virtual
 async def test_b30_every_dispatcher_is_emptied(dispatcher):
     source = await started(Push(dispatcher=dispatcher))
