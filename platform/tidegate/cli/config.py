@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from tidegate.errors import ConfigurationError, TidegateError
 
 __all__ = ["config"]
 
+_PLAIN: Final = re.compile("[A-Za-z_][A-Za-z0-9_-]*")
 COLUMNS: Final = (Column("KEY"), Column("VALUE", cut=True), Column("FROM"))
 
 
@@ -118,19 +120,19 @@ def _problems(error: TidegateError) -> list[Mapping[str, Any]]:
 
 
 def _yaml(tree: Mapping[str, Any], indent: str = "") -> list[str]:
-    """Return a tree of settings as YAML; its keys and values are plain by the rules of the settings, texts are quoted."""
+    """Return a tree of settings as YAML."""
     lines = []
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            lines += [f"{indent}{key}:", *_yaml(value, f"{indent}  ")]
+            lines += [f"{indent}{_scalar(key)}:", *_yaml(value, f"{indent}  ")]
         else:
-            lines.append(f"{indent}{key}: {_scalar(value)}")
+            lines.append(f"{indent}{_scalar(key)}: {_scalar(value)}")
     return lines
 
 
 def _scalar(value: Any) -> str:
     match value:
-        case str() if value.replace("_", "").replace("-", "").isalnum() and not value.isdigit():
+        case str() if _PLAIN.fullmatch(value) and value.lower() not in {"null", "true", "false"}:
             return value
         case float() if value.is_integer():
             return str(int(value))

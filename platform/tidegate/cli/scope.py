@@ -7,10 +7,10 @@ error, so that standard output holds data and nothing else.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from tidegate.cli.output import say
@@ -19,7 +19,7 @@ from tidegate.errors import ConfigurationError, TidegateError, UnknownKind
 if TYPE_CHECKING:
     import psycopg
 
-    from tidegate.handlers import Handlers
+    from tidegate.handlers import Handlers, JobSpec
     from tidegate.introspection import Inspector
     from tidegate.settings import Settings
     from tidegate.store.database import Database
@@ -100,20 +100,28 @@ class Scope:
 
     def _max_attempts(self) -> Callable[[str, str], int | None]:
         """Resolve what a row leaves open as a node would: @job, then the queue. The handlers are imported at the first question."""
-        kinds: dict[str, int | None] = {}
-        names: Sequence[str] = self.settings.queue_names
+
+        @cache
+        def spec(kind: str) -> JobSpec | None:
+            handlers = known()
+            try:
+                return None if handlers is None else handlers.resolve(kind).spec
+            except UnknownKind:
+                return None
+
+        @cache
+        def known() -> Handlers | None:
+            try:
+                return self.handlers
+            except (
+                TidegateError
+            ):  # they do not import here, which `config check` tells; what is asked for can be shown all the same
+                return None
 
         def resolve(queue: str, kind: str) -> int | None:
-            if kind not in kinds:
-                try:
-                    kinds[kind] = self.handlers.resolve(kind).spec.max_attempts or 0
-                except UnknownKind:
-                    kinds[kind] = None
-                except TidegateError:  # the jobs modules do not import here: what is asked for can be shown all the same
-                    kinds[kind] = None
-            said = kinds[kind]
-            if said == 0:
-                return self.settings.queue(queue).max_attempts if queue in names else None
-            return said
+            said = spec(kind)
+            if said is None or said.max_attempts is not None:
+                return None if said is None else said.max_attempts
+            return self.settings.queue(queue).max_attempts if queue in self.settings.queue_names else None
 
         return resolve

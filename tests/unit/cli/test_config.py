@@ -82,6 +82,12 @@ def test_what_is_shown_is_yaml_that_means_the_same(folder):
     assert shown == json.loads(run("config", "show", "--json").stdout)
 
 
+def test_names_that_yaml_would_take_for_something_else_are_quoted(folder):
+    (folder / "queues.yaml").write_text('queues: {"null": {}, "true": {}}\n')
+    shown = YAML(typ="safe", pure=True).load(run("config", "show").stdout)
+    assert list(shown["queues"]) == ["null", "true"]
+
+
 def test_passwords_are_not_shown(folder):
     for args in (
         ["config", "show"],
