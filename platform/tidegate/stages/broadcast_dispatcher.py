@@ -118,4 +118,4 @@ class BroadcastDispatcher(Dispatcher[T]):
 
 
 def _same_consumer(one: SubRef, other: SubRef) -> bool:
-    return one is other or (one.consumer is not None and one.consumer is other.consumer)
+    return one is other or (one.consumer is not None and one.consumer == other.consumer)

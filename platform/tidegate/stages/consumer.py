@@ -258,7 +258,7 @@ class Consumer(Stage, Generic[In]):
 
     def _returned(self, events: object) -> None:
         if events:
-            logger.error("%r: a consumer cannot emit; the events that handle_events returned are ignored: %r", self, events)
+            logger.error("%r: a consumer cannot emit; what handle_events returned is ignored", self)
 
     # The end
 

@@ -50,6 +50,7 @@ class Producer(Outlet[Out]):
         super().__init__(dispatcher=dispatcher, buffer_size=buffer_size, buffer_keep=buffer_keep, demand=demand, name=name)
         self._takes_back = type(self).handle_retract is not Producer.handle_retract
         self._draining = False
+        self._is_drained = False
         self._drain_waiters: list[asyncio.Future[None]] = []
         self._let_go_of: list[SubRef] = []
 
@@ -131,7 +132,7 @@ class Producer(Outlet[Out]):
     async def _retract(self, n: int) -> None:
         if n <= 0:
             return
-        if self._takes_back:
+        if self._takes_back and not self._accumulating:
             await self.handle_retract(n)
         else:
             self._settled += n
@@ -198,7 +199,7 @@ class Producer(Outlet[Out]):
         self._drain_waiters.append(answer)
         if not self._draining:
             await self._begin_draining()
-        elif not self._outflows:
+        elif self._is_drained:
             self._drained()
 
     async def _begin_draining(self) -> None:
@@ -219,6 +220,7 @@ class Producer(Outlet[Out]):
         self._drained()
 
     def _drained(self) -> None:
+        self._is_drained = True
         waiters, self._drain_waiters = self._drain_waiters, []
         for waiter in waiters:
             if not waiter.done():

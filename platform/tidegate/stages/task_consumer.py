@@ -16,6 +16,7 @@ from typing import ClassVar, TypeVar
 from tidegate.stages.consumer import Consumer
 from tidegate.stages.demand import check_integer
 from tidegate.stages.errors import BadOption
+from tidegate.stages.life import NORMAL
 from tidegate.stages.subscription import StageRef, SubRef, Subscription, Why
 from tidegate.supervision.exits import Reason
 from tidegate.supervision.tasks import contained, spawn
@@ -69,9 +70,16 @@ class TaskConsumer(Consumer[In]):
     async def handle_events(self, events: Sequence[In], sub: SubRef) -> None:
         """Start a task for each event."""
         for event in events:
-            task = spawn(contained(self.handler, event), name=f"{self.name or type(self).__name__} runs {event!r}")
+            task = spawn(contained(self.handler, event), name=f"task of {self.name or type(self).__name__}")
             self._tasks[task] = (sub, event)
             task.add_done_callback(self._task_ended)
+
+    async def stop(self, reason: Reason = NORMAL, timeout: float | None = None) -> None:
+        """End it as any stage; from one of its own tasks this only takes note, since the end waits for that task."""
+        if asyncio.current_task() in self._tasks:
+            self._request_stop(reason)
+        else:
+            await super().stop(reason, timeout)
 
     async def resize(self, slots: int) -> None:
         """Have `slots` from now on; return when what can be taken back is taken back."""
@@ -123,7 +131,7 @@ class TaskConsumer(Consumer[In]):
             return  # its event was handed back when the stage was closed
         sub, event = self._tasks.pop(task)
         if error is not None:
-            logger.error("%r: the handler of %r raised", self, event, exc_info=error)
+            logger.error("%r: a handler raised", self, exc_info=error)
         if error is not None or task.cancelled():
             sub.undelivered([event], Why.INTERRUPTED)
         account = self._accounts.get(sub)

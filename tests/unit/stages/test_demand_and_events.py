@@ -485,6 +485,17 @@ async def test_retract_comes_behind_the_asks_before_it():
 
 
 @virtual
+async def test_what_was_retracted_while_demand_accumulates_is_never_told():
+    producer = await started(Owing(demand=Demand.ACCUMULATE))
+    sink = await started(Sink(Subscription(producer, max_demand=5)))
+    assert await sink.retract(sink.subs[0], 3) == 3
+    producer.set_demand(Demand.FORWARD)
+    await quiet()
+    assert (producer.demands, producer.retracted, producer.owed) == ([2], [], 2)
+    await stop(sink, producer)
+
+
+@virtual
 async def test_what_was_retracted_can_be_asked_for_again():
     producer = await started(Owing())
     sink = await started(Sink(Subscription(producer, max_demand=1, min_demand=0)))

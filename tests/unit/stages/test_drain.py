@@ -167,6 +167,18 @@ async def test_draining_twice_is_draining_once():
 
 
 @virtual
+async def test_a_second_drain_does_not_end_before_the_first():
+    source = await started(Push())
+    source.emit([1, 2])
+    first, second = asyncio.ensure_future(source.drain(timeout=5)), asyncio.ensure_future(source.drain(timeout=5))
+    await asyncio.wait({first, second})
+    assert isinstance(first.exception(), TimeoutError)  # nobody takes what is buffered
+    assert isinstance(second.exception(), TimeoutError)
+    await source.stop()
+    assert source.returned == [1, 2]
+
+
+@virtual
 async def test_draining_what_has_ended_returns():
     source = await started(Numbers())
     await source.stop()
