@@ -38,7 +38,7 @@ counter to the client's events, and expose your registry as you do already:
 from tidegate import Tidegate
 from tidegate.observe.metrics import EnqueueMetrics
 
-enqueued = EnqueueMetrics()             # or EnqueueMetrics(registry); one for each registry
+enqueued = EnqueueMetrics()  # or EnqueueMetrics(registry); one for each registry
 
 async with Tidegate.connect() as tide:
     tide.events.attach(enqueued)        # the same with connect_sync, and for as many clients as you have
