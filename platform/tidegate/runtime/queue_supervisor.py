@@ -1,13 +1,13 @@
 """The composition root of a node: puts the parts together and supervises them.
 
     QueueSupervisor          one_for_one; past its intensity it ends, and the process with it
+    |- what the caller adds  metrics port, web: first, so that they still answer while the rest drains
     |- Listener              one LISTEN connection
-    |- Membership            rest_for_one: whoever depends on this node's identity begins anew with it
-    |  |- WorkerRegistry     the identity: its row, its heartbeat; ends when the row was declared dead
-    |  |- Queues             never gives up: a queue past its intensity is `broken` and retried with back-off
-    |  |  |- email ...       QueueManager
-    |  `- Leader             Maintenance, while this node leads
-    `- what the caller adds  metrics port, web
+    `- Membership            rest_for_one: whoever depends on this node's identity begins anew with it
+       |- WorkerRegistry     the identity: its row, its heartbeat; ends when the row was declared dead
+       |- Queues             never gives up: a queue past its intensity is `broken` and retried with back-off
+       |  `- email ...       QueueManager
+       `- Leader             Maintenance, while this node leads
 
 Everything below the root receives its collaborators; only here they are made.
 """
@@ -77,7 +77,7 @@ class QueueSupervisor(Supervisor):
         self._lease = self._new_lease()
         membership = ChildSpec("membership", self._membership, shutdown=None)
         super().__init__(
-            (ChildSpec("listener", self._listener), membership, *extra), name="node", rng=self._rng, on_restart=self._restarted
+            (*extra, ChildSpec("listener", self._listener), membership), name="node", rng=self._rng, on_restart=self._restarted
         )
 
     @property

@@ -116,10 +116,10 @@ class WorkerRegistry(FunctionChild):
         self._heartbeat.start()
 
     async def _tick(self) -> None:
-        self._said = json.dumps(self._status())
         try:
             if not self._heartbeat.started:
                 await self._register()
+            await self._publish()
             now = asyncio.get_running_loop().time()
             if now >= self._kinds_at:
                 await self._store.know_kinds(self._kinds)
@@ -129,6 +129,15 @@ class WorkerRegistry(FunctionChild):
             self._failed(str(error))
         else:
             self._failing = False
+
+    async def _publish(self) -> None:
+        """Tell the fleet what has changed here; the heartbeat repeats it, but comes too seldom for somebody who looks."""
+        said = json.dumps(self._status())
+        if said == self._said:
+            return
+        self._said = said
+        if not await self._store.heartbeat(self._lease.node, lease=self._lease.lease, status=said):
+            self._is_lost()
 
     def _failed(self, error: str) -> None:
         if not self._failing:

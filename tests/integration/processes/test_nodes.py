@@ -122,3 +122,28 @@ async def test_metrics_and_health_are_served(stand: Stand) -> None:
 
 def held(stand: Stand) -> list[dict[str, object]]:
     return stand.rows("SELECT id, node, lease FROM tidegate.jobs WHERE state = 'running'")
+
+
+async def test_a_draining_node_says_that_it_is_not_ready(stand: Stand) -> None:
+    import httpx
+
+    with up(stand) as node:
+        await stand.tide.enqueue(jobs.long_note, 1, seconds=3.0)
+        await until(lambda: stand.traces() == ["start 1"])
+        address = node.said.split("metrics   ", 1)[1].split("/metrics", 1)[0]
+        node.signal(signal.SIGTERM)
+        await asyncio.to_thread(node.wait_for, "draining")
+        async with httpx.AsyncClient(base_url=address) as http:
+            assert (await http.get("/readyz")).status_code == 503
+            assert (await http.get("/metrics")).status_code == 200
+        assert await asyncio.to_thread(node.end) == 0
+    assert stand.traces() == ["start 1", "end 1"]
+
+
+async def test_the_fleets_table_shows_a_nodes_pools_soon_after_its_start(stand: Stand) -> None:
+    def shown() -> bool:
+        rows = stand.rows("SELECT status FROM tidegate.nodes WHERE NOT dead")
+        return bool(rows) and rows[0]["status"]["broken"] == [] and rows[0]["status"]["queues"]["email"]["alive"] == 10
+
+    with up(stand):
+        await until(shown, within=4, what="the node's pools in the table")

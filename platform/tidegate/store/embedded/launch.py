@@ -157,7 +157,7 @@ def _spawn(words: list[str], log: Path) -> int:
     ]
     try:
         return os.posix_spawn(sys.executable, command, _environment(), file_actions=files, setsid=True, setsigmask=())
-    except NotImplementedError:  # an old system: the keeper makes its session itself, a moment later
+    except NotImplementedError:  # posix_spawn says so where setsid is missing: the keeper makes its session itself, a moment later
         return os.posix_spawn(sys.executable, command, _environment(), file_actions=files, setsigmask=())
 
 
