@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SECONDS ?= 30
 RATE ?= 20
-PYTEST_WORKERS ?= 2
+PYTEST_WORKERS ?= 3
 PY := .venv/bin/python
 COVERAGE := $(PY) -m coverage
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 import termios
@@ -80,7 +81,7 @@ class TestPipes:
     def test_a_reader_that_leaves_is_no_failure(self, shop: Shop) -> None:
         for _ in range(50):
             shop.insert(kind="k:" + "x" * 5_000)
-        command = f"{sys.executable} -m tidegate jobs list --limit 50 --json"
+        command = f"{shlex.quote(sys.executable)} -m tidegate jobs list --limit 50 --json"
         ran = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {command} | head -n 1"],
             cwd=shop.folder,
