@@ -73,10 +73,14 @@ class FlagCodec(Codec):
         return int(value.value)
 
     def decode(self, raw: Any) -> Any:
+        number = INT.decode(raw)
         try:
-            return self._cls(INT.decode(raw))
+            member = self._cls(number)
         except ValueError:
-            raise Mismatch(f"expected {self.label}, got {shown(raw)}") from None
+            member = None
+        if member is None or member.value != number:  # Python up to 3.11.3 drops unknown bits instead of refusing them
+            raise Mismatch(f"expected {self.label}, got {shown(raw)}")
+        return member
 
     def parse(self, text: str) -> Any:
         return self._cls[text] if text in self._cls.__members__ else super().parse(text)
