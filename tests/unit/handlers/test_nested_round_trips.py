@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Union
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.handlers.calls import signature_with
@@ -15,6 +16,7 @@ from tests.unit.handlers.picture import picture
 from tests.unit.handlers.shapes import Address, Box, Colour, Level, Patch, Place, Point, Size, Vector, Wrapper
 
 from tidegate.errors import InvalidArguments
+from tidegate.handlers.codec.exact import same_but_promoted
 
 
 class Typed(NamedTuple):
@@ -125,3 +127,33 @@ def test_a_pydantic_model_over_any_such_type_comes_back_too(data):
     except InvalidArguments:  # pydantic's own rules refuse some of them, NaN as a Decimal among them
         return
     assert picture(signature.decode(sent)[1]["value"]) == picture(value)
+
+
+@pytest.mark.parametrize(
+    ("came_back", "original", "alike"),
+    [
+        (1.0, 1, True),
+        (1, 1.0, False),
+        (1, 1, True),
+        (1.0, 1.0, True),
+        (-0.0, 0, False),
+        (float("nan"), float("nan"), True),
+        ([1.0, {2.0}], [1, {2}], True),
+        ({1}, {1.0}, False),
+        ((1, 2.0), (1, 2.5), False),
+        (True, 1, False),
+    ],
+)
+def test_only_a_given_int_may_have_become_a_float(came_back, original, alike):
+    assert same_but_promoted(came_back, original) is alike
+
+
+def test_a_model_that_turns_a_float_into_a_literal_is_refused():
+    annotation = Union[bool, Literal["red", 1], float]  # noqa: UP007 - as the property above draws it
+    value = Wrapper[annotation].model_construct(item=1.0)
+    signature = signature_with(Wrapper[annotation])
+    try:
+        sent = signature.encode((), {"value": value})
+    except InvalidArguments:
+        sent = None
+    assert sent is None or picture(signature.decode(sent)[1]["value"]) == picture(value)

@@ -27,17 +27,17 @@ Number = Callable[[float], Any]
 
 def same(one: Any, other: Any) -> bool:
     """Say whether the two cannot be told apart by type or value."""
-    return _equal(one, other, _exact_number)
+    return _equal(one, other, _exact_number, _exact_number)
 
 
-def same_but_promoted(one: Any, other: Any) -> bool:
-    """Say whether the two are the same, an int and the float that equals it taken for one."""
-    return _equal(one, other, _any_number)
+def same_but_promoted(came_back: Any, given: Any) -> bool:
+    """Say whether the two are the same, where a given int may have become the float that equals it; never the other way round."""
+    return _equal(came_back, given, _Number, _Promotable)
 
 
-def _equal(one: Any, other: Any, number: Number) -> bool:
+def _equal(one: Any, other: Any, of_one: Number, of_other: Number) -> bool:
     try:
-        return bool(_token(one, number) == _token(other, number))
+        return bool(_token(one, of_one) == _token(other, of_other))
     except RecursionError:
         raise
     except Exception:  # noqa: BLE001 - a user's __eq__ and __hash__ may do anything; what cannot be compared is not the same
@@ -82,8 +82,38 @@ def _exact_number(value: float) -> Any:
     return (type(value), repr(value) if type(value) is float else value)
 
 
-def _any_number(value: float) -> Any:
-    return "nan" if value != value else (value, type(value) is float and math.copysign(1.0, value) < 0 and value == 0)  # noqa: PLR0124
+class _Number:
+    """A number by its type and its digits; equal numbers of both types share a hash, so that sets of them can be compared."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return 0 if math.isnan(self.value) else hash(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Promotable) and not isinstance(self, _Promotable):
+            return other == self
+        return isinstance(other, _Number) and _exact_number(self.value) == _exact_number(other.value)
+
+
+class _Promotable(_Number):
+    """A number as it was given: an int equals the float that it may have become."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Number):
+            return False
+        mine, theirs = self.value, other.value
+        if type(mine) is int and type(theirs) is float:
+            return mine == theirs and repr(theirs) != "-0.0"
+        return bool(_exact_number(mine) == _exact_number(theirs))
 
 
 def _zone(value: datetime | time) -> Any:
