@@ -1,8 +1,11 @@
 -- ack.sql: reports outcomes of one node's jobs; ignores those whose lease was lost (matched on id, lease and node: protocol L3).
 -- Finished rows move to the history, dead ones to the dead letters, the others stay, all in this one statement; a job whose
--- cancellation was asked for is not kept. Returns what was applied.
+-- cancellation was asked for is not kept. An array may be shorter than `ids`: what it does not say is the usual (unnest pads it).
+-- Returns what was applied.
 WITH acks AS MATERIALIZED (
-    SELECT a.*, statement_timestamp() - least(a.age, 3600) * interval '1 second' AS finished_at
+    SELECT a.id, a.lease, coalesce(a.state, 'completed') AS state, coalesce(a.word, 'done') AS word, coalesce(a.delay, 0) AS delay,
+        coalesce(a.charged, true) AS charged, a.duration, a.error_type, a.error_message, a.traceback, a.reason, a.result, a.output,
+        a.forensics, statement_timestamp() - least(a.age, 3600) * interval '1 second' AS finished_at
     FROM unnest(
         %(ids)s::bigint[], %(leases)s::integer[], %(states)s::text[], %(words)s::text[], %(delays)s::float8[], %(charged)s::boolean[],
         %(durations)s::float8[], %(ages)s::float8[], %(error_types)s::text[], %(error_messages)s::text[], %(tracebacks)s::text[],
