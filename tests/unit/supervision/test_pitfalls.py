@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from contextvars import ContextVar
 from weakref import ref
 
@@ -164,6 +165,48 @@ def test_pitfall_4_asking_twice_does_not_interrupt_the_cleaning_up():
 
     assert run_virtual(main()) == Shutdown()
     assert done == [4]
+
+
+def test_pitfall_5_a_thread_outlives_the_child_that_waits_for_it_and_its_result_is_dropped():
+    began, free, finished = threading.Event(), threading.Event(), threading.Event()
+    taken = []
+
+    def block():
+        began.set()
+        free.wait(20)
+        finished.set()
+        return "too late"
+
+    async def waits():
+        taken.append(await asyncio.to_thread(block))
+
+    async def main():
+        supervisor = await Supervisor([child("a", waits)]).start()
+        await asyncio.to_thread(began.wait, 20)
+        await supervisor.stop()
+        seen = supervisor.zombies, finished.is_set()
+        free.set()
+        await asyncio.to_thread(finished.wait, 20)
+        return seen
+
+    assert asyncio.run(main()) == (0, False), "the supervisor does not wait for a thread that nobody can end"
+    assert taken == []
+
+
+def test_pitfall_6_a_cancellation_in_the_tick_of_the_answer_loses_the_answer():
+    async def main():
+        answer, got = asyncio.get_running_loop().create_future(), []
+
+        async def fetches():
+            got.append(await answer)
+
+        one = await FunctionChild(fetches).start()
+        await asyncio.sleep(0)
+        answer.set_result("a batch")
+        await one.stop()
+        return got, answer.result()
+
+    assert run_virtual(main()) == ([], "a batch"), "so what was fetched must be found again: by its lease, or by asking the table"
 
 
 def test_pitfall_7_a_cancellation_that_nobody_asked_for_is_a_crash():
