@@ -73,7 +73,7 @@ def main():
     print(f"the same three values in the client library's own objects, children at hand: {library:5.2f} us per job")
 
     enqueues = Events()
-    enqueues.attach(EnqueueMetrics(CollectorRegistry()))
+    enqueues.subscribe(EnqueueMetrics(CollectorRegistry()))
     made = [Enqueued(QUEUES[n % 3], KINDS[n % 20]) for n in range(JOBS)]
     print(f"enqueue: {per_job(enqueues, made) - per_job(Events(), made):5.2f} us per job")
 

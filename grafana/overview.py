@@ -89,7 +89,7 @@ FLOW: Final = Row(
         ),
         Panel(
             "Enqueued by queue",
-            "Jobs enqueued per second, by the processes that expose EnqueueMetrics (docs/reference/metrics.md).",
+            "Jobs enqueued per second, by nodes and by the applications that expose EnqueueMetrics (docs/reference/metrics.md).",
             "ops",
             (
                 Query(

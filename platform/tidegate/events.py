@@ -1,18 +1,27 @@
 """What happens on a node, as typed facts, and the bus that carries them to whoever listens.
 
-Metrics, logs and traces are subscribers; nothing on the job path knows them. A handler that raises costs its own log line and
-nothing else. Handlers are called in the emitter's turn and must not block: one that has slow work to do queues it for itself.
+Metrics, logs and traces are subscribers; nothing on the job path knows them. There are two ways to listen:
+
+    events.attach(handler)       for anybody: in a thread of its own, so that it may block, be slow or raise; see `listeners`
+    events.subscribe(handler)    for the platform's own: in the emitter's turn, at no cost but its own, so it must be quick
+
+Fields may be added to events; match them by name.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
+from time import monotonic
+from typing import Final
 
-from tidegate.jobs import State, Word
+from tidegate.jobs import Failure, State, Word
+from tidegate.listeners import Listener
 
 __all__ = [
+    "CLOSE_WITHIN",
     "Acked",
     "Claimed",
     "ConsumersChanged",
@@ -24,15 +33,24 @@ __all__ = [
     "Events",
     "JobEnded",
     "JobRejected",
+    "JobRetried",
     "JobStarted",
     "JobsRescued",
+    "LeadershipChanged",
+    "NodeDown",
     "NodeLost",
+    "NodeUp",
     "QueueBroken",
+    "QueueDepth",
     "QueueMended",
     "Restarted",
+    "announce",
+    "emitting",
 ]
 
 logger = logging.getLogger("tidegate.events")
+
+CLOSE_WITHIN: Final = 2.0  # seconds that a node or a client that ends waits for attached handlers to be told the rest
 
 
 class Event:
@@ -89,6 +107,21 @@ class JobEnded(Event):
     word: Word
     state: State
     seconds: float | None
+    failure: Failure | None = None
+    """What went wrong, where something did."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRetried(Event):
+    """An attempt went wrong, and another one follows in `delay` seconds. Its JobEnded came before."""
+
+    queue: str
+    kind: str
+    job_id: int
+    attempt: int
+    word: Word
+    delay: float
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +141,8 @@ class DeadLettered(Event):
     kind: str
     job_id: int
     reason: str
+    attempt: int = 0
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +181,46 @@ class JobsRescued(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class QueueDepth(Event):
+    """How a queue stands in the fleet; the leader says it of every queue at each of its snapshots."""
+
+    queue: str
+    scheduled: int
+    ready: int
+    running: int
+    oldest_ready_age: float | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUp(Event):
+    """This node runs its queues."""
+
+    node: str
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDown(Event):
+    """This node has stopped: it drained, was told to stop now, or gave up (`why`)."""
+
+    node: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeLost(Event):
     """A node's lease ran out: its jobs will be rescued."""
 
     node: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeadershipChanged(Event):
+    """This node leads the fleet from now on, or no more."""
+
+    node: str
+    leading: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,20 +247,81 @@ class Restarted(Event):
 
 
 class Events:
-    """One node's bus: `attach` a handler, `emit` an event."""
+    """One node's bus, or one client's."""
 
     def __init__(self) -> None:
         self._handlers: list[Callable[[Event], None]] = []
+        self._listeners: list[Listener[Event]] = []
 
-    def attach(self, handler: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `handler` with every event from now on; the returned function detaches it."""
-        self._handlers.append(handler)
-        return lambda: self._handlers.remove(handler)
+    def attach(self, handler: Callable[[Event], object]) -> Callable[[], None]:
+        """Call `handler` with every event from now on; the returned function detaches it.
+
+        It is called in a thread of its own, with one event after the other, in the order in which they happened. So it may block,
+        be slow, or raise: the node goes on, and the log has a line. One that is 100,000 events behind misses what comes then, and
+        the log says so. It shares the interpreter, like any thread: what computes for long belongs into another process.
+        """
+        listener: Listener[Event] = Listener(handler)
+        self._listeners.append(listener)
+        detach = self.subscribe(listener)
+
+        def leave() -> None:
+            detach()
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+                listener.end()
+
+        return leave
+
+    def subscribe(self, handler: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `handler` in the emitter's turn, before `emit` returns; the returned function ends that.
+
+        For what is quick and never blocks. It is called on the node's loop, but by Enqueued, which comes from whatever thread
+        enqueued. One that raises costs a line in the log.
+        """
+        self._handlers = [*self._handlers, handler]  # replaced, not changed: an emit may be going through it
+
+        def leave() -> None:
+            left = list(self._handlers)
+            for at, each in enumerate(left):
+                if each is handler:
+                    del left[at]
+                    break
+            self._handlers = left
+
+        return leave
 
     def emit(self, event: Event) -> None:
-        """Hand `event` to every handler, in the order in which they were attached."""
+        """Hand `event` to everybody, in the order in which they came."""
         for handler in self._handlers:
             try:
                 handler(event)
             except Exception:
                 logger.exception("an event handler raised on %r", event)
+
+    @property
+    def attached(self) -> bool:
+        """Tell whether anybody is attached (and has a thread that `close` waits for)."""
+        return bool(self._listeners)
+
+    def close(self, within: float) -> None:
+        """Detach the attached handlers; wait up to `within` seconds in all until they have been told what happened before."""
+        listeners, self._listeners = self._listeners, []
+        self._handlers = [each for each in self._handlers if each not in listeners]
+        for listener in listeners:
+            listener.end()
+        deadline = monotonic() + within
+        for listener in listeners:
+            if not listener.join(max(deadline - monotonic(), 0.0)):
+                logger.warning("%r did not end in time; it is left behind", listener)
+
+
+emitting: ContextVar[Callable[[Event], None] | None] = ContextVar("tidegate_emitting", default=None)
+"""Inside a handler of jobs: where its node's events go."""
+
+
+def announce(event: Event, events: Events) -> None:
+    """Emit a client's event; where a handler of jobs is the caller, its node hears of it as well."""
+    events.emit(event)
+    node = emitting.get()
+    if node is not None and node != events.emit:
+        node(event)

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from sqlalchemy import text
 
-from tidegate import Cancel, Dead, Done, Failed, Job, JobContext, Outcome, Retry, Snooze, constant, job
+from tidegate import Cancel, Dead, Done, Failed, Job, JobContext, Outcome, Retry, Snooze, Tidegate, constant, job
 
 
 def trace(line: object) -> None:
@@ -149,3 +149,15 @@ async def async_in_a_thread(n: int) -> int:
 
 def plain(n: int, *, times: int = 2) -> int:
     return n * times
+
+
+@job(queue="email")
+async def enqueues_another(database: str, config: str) -> int:
+    async with Tidegate.connect(database, config=config) as tide:
+        return await tide.enqueue(note, 1)
+
+
+@job(queue="threads")
+def enqueues_another_blocking(database: str, config: str) -> int:
+    with Tidegate.connect_sync(database, config=config) as tide:
+        return tide.enqueue(note, 2)

@@ -100,7 +100,7 @@ def _insert(scope: Scope, call: Any, connection: psycopg.Connection[Any]) -> tup
             seen.append(event)
 
     tide = BlockingTidegate(scope.settings)
-    tide.events.attach(see)
+    tide.events.subscribe(see)
     job_id = tide.enqueue(call, connection=connection)
     return job_id, seen[0].queue
 

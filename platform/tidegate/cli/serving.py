@@ -41,7 +41,7 @@ def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metr
     # Made before the loop runs: while it imports the jobs modules, Ctrl-C is what it is anywhere in Python.
     with redirect_stdout(sys.stderr):
         node = Node(scope.settings, queues=queues, migrate=True, extra=partial(_observed, metrics_port, addresses), on_progress=say)
-    node.events.attach(log_event)
+    node.events.subscribe(log_event)
     return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
 
 

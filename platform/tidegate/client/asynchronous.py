@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tidegate.client.intake import Intake, Subject
 from tidegate.client.joining import run_in
 from tidegate.client.notifier import Notifier
-from tidegate.events import Enqueued, Events
+from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce
 from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
@@ -34,9 +34,10 @@ class Tidegate:
     The database is the argument, else TIDEGATE_DATABASE, else DATABASE_URL, else what queues.yaml says.
     """
 
-    def __init__(self, settings: Settings, *, pool_size: int = 5) -> None:
+    def __init__(self, settings: Settings, *, pool_size: int = 5, events: Events | None = None) -> None:
         self.settings = settings
-        self.events = Events()
+        self.events = events or Events()
+        self._own_events = events is None
         self._intake = Intake(settings)
         self._database = Database(settings.database, folder=settings.folder)
         self._pool_size = pool_size
@@ -44,16 +45,32 @@ class Tidegate:
         self._notifier: Notifier | None = None
 
     @classmethod
-    def connect(cls, database: str | None = None, *, config: str | Path | None = None, pool_size: int = 5) -> Self:
-        """Return a client for `async with`; nothing is connected before that."""
-        return cls(_settings(database, config), pool_size=pool_size)
+    def connect(
+        cls,
+        database: str | None = None,
+        *,
+        config: str | Path | None = None,
+        pool_size: int = 5,
+        events: Events | None = None,
+    ) -> Self:
+        """Return a client for `async with`; nothing is connected before that.
+
+        `events`: the bus on which it tells what it does; a node's (`node.events`), where both live in one process.
+        """
+        return cls(_settings(database, config), pool_size=pool_size, events=events)
 
     @staticmethod
-    def connect_sync(database: str | None = None, *, config: str | Path | None = None, pool_size: int = 5) -> BlockingTidegate:
+    def connect_sync(
+        database: str | None = None,
+        *,
+        config: str | Path | None = None,
+        pool_size: int = 5,
+        events: Events | None = None,
+    ) -> BlockingTidegate:
         """Return the blocking client, for `with`: the same verbs without await."""
         from tidegate.client.blocking import BlockingTidegate  # noqa: PLC0415 - each client is loaded by who uses it
 
-        return BlockingTidegate(_settings(database, config), pool_size=pool_size)
+        return BlockingTidegate(_settings(database, config), pool_size=pool_size, events=events)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -81,6 +98,8 @@ class Tidegate:
             if notifier is not None:
                 await notifier.close()
             await store.engine.dispose()
+            if self._own_events and self.events.attached:
+                await asyncio.to_thread(self.events.close, CLOSE_WITHIN)
         finally:
             await asyncio.to_thread(self._database.__exit__, None, None, None)
 
@@ -107,7 +126,7 @@ class Tidegate:
             if self._notifier is not None:
                 self._notifier.tell(places)
         for job in jobs:
-            self.events.emit(Enqueued(job.queue, job.kind))
+            announce(Enqueued(job.queue, job.kind), self.events)
         return ids
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tidegate.client.intake import Intake, Subject
 from tidegate.client.joining import run_in_blocking
-from tidegate.events import Enqueued, Events
+from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce
 from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
@@ -27,9 +27,10 @@ __all__ = ["BlockingTidegate"]
 class BlockingTidegate:
     """A connection to the platform: `with Tidegate.connect_sync() as tide: tide.enqueue(...)`. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, *, pool_size: int = 5) -> None:
+    def __init__(self, settings: Settings, *, pool_size: int = 5, events: Events | None = None) -> None:
         self.settings = settings
-        self.events = Events()
+        self.events = events or Events()
+        self._own_events = events is None
         self._intake = Intake(settings)
         self._database = Database(settings.database, folder=settings.folder)
         self._pool_size = pool_size
@@ -60,6 +61,8 @@ class BlockingTidegate:
         engine, self._engine = self.engine, None
         try:
             engine.dispose()
+            if self._own_events:
+                self.events.close(CLOSE_WITHIN)
         finally:
             self._database.__exit__(None, None, None)
 
@@ -85,5 +88,5 @@ class BlockingTidegate:
                     own.exec_driver_sql(statement("notify"), {"payloads": payloads(places)})
                     own.commit()
         for job in jobs:
-            self.events.emit(Enqueued(job.queue, job.kind))
+            announce(Enqueued(job.queue, job.kind), self.events)
         return ids

@@ -80,11 +80,11 @@ async def run(
     tally = Tally(settings.queue_names, clock)
     start = rng.randrange(FLIGHTS)
     with Postbox(_mail_folder(home), latency=LATENCY) as postbox, _environment(SMTP_URL=postbox.url, SHOP_HOME=str(home)):
-        async with Tidegate(settings) as tide:
+        node = Node(settings, extra=extra)
+        node.events.subscribe(tally.heard)
+        async with Tidegate(settings, events=node.events) as tide:
             async with tide.engine.begin() as connection:
                 await connection.run_sync(tables.prepare)
-            node = Node(settings, extra=extra)
-            node.events.attach(tally.heard)
             began = clock()
             async with node:
                 with Watch(console or Console(stderr=True), seconds) as watch:

@@ -1,7 +1,7 @@
 """The log of `tidegate up`: lines for people on a terminal, JSON for machines elsewhere, both to stderr.
 
     configure()                            # by the program that owns the process, once; the library never calls it
-    node.events.attach(log_event)          # what became of jobs and queues, as lines with fields
+    node.events.subscribe(log_event)          # what became of jobs and queues, as lines with fields
 
 Any logger may add fields by `extra={"queue": ..., "job_id": ...}`: JSON has all of them, lines for people those of the job.
 """
@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-from tidegate.events import DeadLettered, Event, JobEnded, QueueBroken, QueueMended
-from tidegate.jobs import State, Word
+from tidegate.events import DeadLettered, Event, JobEnded, JobRetried, NodeDown, NodeUp, QueueBroken, QueueMended
+from tidegate.jobs import Failure, State
 
 __all__ = ["HumanFormatter", "JsonFormatter", "configure", "fields_of", "log_event"]
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("tidegate.events")
 
 JOB_FIELDS: Final = ("queue", "kind", "job_id", "attempt")
 QUIET: Final = ("uvicorn", "asyncio")  # their information is about themselves
-FAILURES: Final = frozenset({Word.FAILED, Word.RETRIED, Word.TIMED_OUT, Word.CRASHED})
+MESSAGE: Final = 500  # characters of an error's message in a line; `jobs show` has all of it
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
@@ -53,17 +53,25 @@ def configure(*, stream: TextIO | None = None, as_json: bool | None = None, leve
 
 
 def log_event(event: Event) -> None:
-    """Write a line about `event` where a person should know: `events.attach(log_event)`."""
+    """Write a line about `event` where a person should know: `events.subscribe(log_event)`."""
     match event:
-        case JobEnded():
-            _log_ended(event)
-        case DeadLettered(queue=queue, kind=kind, job_id=job_id, reason=reason):
-            fields = {"queue": queue, "kind": kind, "job_id": job_id, "reason": reason}
-            logger.error("job %d (%s) is dead: %s", job_id, kind, reason, extra=fields)
+        case JobEnded(state=State.COMPLETED | State.CANCELLED):
+            logger.debug("job %d (%s): %s", event.job_id, event.kind, event.word, extra=_fields(event, outcome=event.word))
+        case JobRetried(word=word, delay=delay, failure=failure):
+            what = f"{word.replace('_', ' ')}{_said(failure)}"
+            fields = _fields(event, outcome=word, error=failure.type if failure else None)
+            logger.warning("job %d (%s): %s; it is tried again in %.3g s", event.job_id, event.kind, what, delay, extra=fields)
+        case DeadLettered(reason=reason, failure=failure):
+            fields = _fields(event, reason=reason, error=failure.type if failure else None)
+            logger.error("job %d (%s) is dead: %s%s", event.job_id, event.kind, reason, _said(failure), extra=fields)
         case QueueBroken(queue=queue, error=error, retry_in=seconds):
             logger.error("queue %s is broken (%s); it is tried again in %.1f s", queue, error, seconds, extra={"queue": queue})
         case QueueMended(queue=queue):
             logger.warning("queue %s runs again", queue, extra={"queue": queue})
+        case NodeUp(node=node, queues=queues):
+            logger.info("node %s is in the fleet and serves %s", node, ", ".join(queues), extra={"node": node})
+        case NodeDown(node=node, why=why):
+            logger.info("node %s has left the fleet: %s", node, why, extra={"node": node})
         case _:
             pass  # the others are logged where they happen
 
@@ -116,14 +124,18 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that a second `configure` finds it."""
 
 
-def _log_ended(event: JobEnded) -> None:
-    failed = event.word in FAILURES
-    level = logging.WARNING if failed else logging.DEBUG
-    if not logger.isEnabledFor(level) or (failed and event.state is State.DEAD):  # its death has a line of its own
-        return
-    fields = {"queue": event.queue, "kind": event.kind, "job_id": event.job_id, "attempt": event.attempt, "outcome": event.word}
-    again = "; it is tried again" if failed else ""
-    logger.log(level, "job %d (%s): %s%s", event.job_id, event.kind, event.word.replace("_", " "), again, extra=fields)
+def _fields(event: JobEnded | JobRetried | DeadLettered, **more: str | None) -> dict[str, Any]:
+    job = {"queue": event.queue, "kind": event.kind, "job_id": event.job_id, "attempt": event.attempt}
+    return {**job, **{key: value for key, value in more.items() if value}}
+
+
+def _said(failure: Failure | None) -> str:
+    """Return an error as the end of a sentence: its type and the beginning of what it says, on one line."""
+    if failure is None:
+        return ""
+    message = " ".join(failure.message.split())
+    told = f"{failure.type}: {message}" if message else failure.type
+    return f": {told if len(told) <= MESSAGE else told[: MESSAGE - 3] + '...'}"
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -1,7 +1,7 @@
 """A node's metrics: counted from its events, read from its supervision tree while it is scraped.
 
     metrics = Metrics(node)                    # counts from here on; metrics.registry is what a scrape reads
-    tide.events.attach(EnqueueMetrics())       # in an application: counts what it enqueues, in its own registry
+    tide.events.subscribe(EnqueueMetrics())    # in an application: counts what it enqueues, in its own registry
 
 The catalogue says what there is. Events arrive for every job, so what happens here for each is a few dict look-ups.
 """
@@ -49,7 +49,7 @@ class Metrics(Collector):
         self.registry = CollectorRegistry()
         self.lag = LoopLag()
         self.enqueued = EnqueueMetrics(self.registry)
-        """For a client in this process: `tide.events.attach(metrics.enqueued)`."""
+        """Counts what this node's handlers enqueue, and clients that share its bus: `Tidegate.connect(events=node.events)`."""
         self._node = node
         self._kinds = Kinds(node.handlers.kinds())
         self._queues = QueueTallies(node.queues)
@@ -58,7 +58,7 @@ class Metrics(Collector):
         self._errors = Counts()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
-        node.events.attach(self.on_event)
+        node.events.subscribe(self.on_event)
 
     def on_event(self, event: Event) -> None:
         """Count `event`; the two that come with every job are looked for first."""
@@ -79,6 +79,8 @@ class Metrics(Collector):
                 self._queues[event.queue].leases_lost += 1
             case JobsRescued():
                 self._queues[event.queue].rescued += event.jobs
+            case Enqueued():
+                self.enqueued(event)
             case Restarted():
                 self._restarts[child_label(event.child),] += 1
             case DatabaseFailed():
@@ -118,7 +120,7 @@ class Metrics(Collector):
 
 
 class EnqueueMetrics:
-    """Counts what a client enqueues: `tide.events.attach(EnqueueMetrics())`. Safe where threads share a client.
+    """Counts what a client enqueues: `tide.events.subscribe(EnqueueMetrics())`. Safe where threads share a client.
 
     One for each registry; several clients of a process may share it. `registry` is the application's own, by default the one that
     the client library itself serves.

@@ -31,8 +31,9 @@ concerns the whole fleet is counted by the leader every `snapshot` seconds (queu
 COUNTING: Final = """\
 ## Count what your application enqueues
 
-`tidegate_jobs_enqueued_total` is counted where the enqueue happens: in the process that calls `enqueue`, not on a node. Attach the
-counter to the client's events, and expose your registry as you do already:
+`tidegate_jobs_enqueued_total` is counted where the enqueue happens: in the process that calls `enqueue`. A node shows what its own
+handlers enqueue, and what clients do that share its bus (`Tidegate.connect(events=node.events)`). Anywhere else, attach the counter
+to the client's events, and expose your registry as you do already:
 
 ```python
 from tidegate import Tidegate
@@ -41,7 +42,7 @@ from tidegate.observe.metrics import EnqueueMetrics
 enqueued = EnqueueMetrics()  # or EnqueueMetrics(registry); one for each registry
 
 async with Tidegate.connect() as tide:
-    tide.events.attach(enqueued)        # the same with connect_sync, and for as many clients as you have
+    tide.events.subscribe(enqueued)     # the same with connect_sync, and for as many clients as you have
 ```
 
 A job that joined your own transaction is counted when it was inserted, also where the transaction is rolled back later.

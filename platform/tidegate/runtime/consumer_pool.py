@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from tidegate.events import ConsumersChanged, Event
 from tidegate.runtime.job_consumer import JobConsumer
@@ -63,6 +64,12 @@ class ConsumerPool(Supervisor):
         consumers = self._live()
         return PoolSize(len(consumers), sum(consumers.values()), self.target)
 
+    async def start(self) -> Self:
+        """Start all consumers, each ready before the next."""
+        started = await super().start()
+        self._changed()
+        return started
+
     async def resize(self, size: int) -> None:
         """Make the pool `size` consumers strong: returns when new ones are up; leaving ones finish their call meanwhile."""
         self.target = size
@@ -72,13 +79,17 @@ class ConsumerPool(Supervisor):
         for child in leavers(live, len(live) - size):
             self._leaving.add(child)
             spawn(self._let_go(child), name=f"{self.name}: {child} leaves")
-        now = self.size()
-        self._emit(ConsumersChanged(self.queue, now.alive, now.busy, now.starting, now.target))
+        self._changed()
 
     async def _let_go(self, child: str) -> None:
         await self.terminate_child(child)
         await self.delete_child(child)
         self._leaving.discard(child)
+        self._changed()
+
+    def _changed(self) -> None:
+        now = self.size()
+        self._emit(ConsumersChanged(self.queue, now.alive, now.busy, now.starting, now.target))
 
     def _spec(self) -> ChildSpec:
         self._made += 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from tidegate.events import Event, emitting
 from tidegate.jobs import Job
 from tidegate.runtime.job_producer import JobProducer
 from tidegate.runtime.node_lease import NodeLease
@@ -28,6 +29,7 @@ class JobConsumer(Consumer[Job[bytes]]):
         session: QueueSession,
         runner: Runner,
         lease: NodeLease,
+        emit: Callable[[Event], None],
     ) -> None:
         demand = queue.demand
         # temporary: a producer that ends takes the pool with it by rest_for_one, not by itself
@@ -38,6 +40,7 @@ class JobConsumer(Consumer[Job[bytes]]):
         self._session = session
         self._runner = runner
         self._lease = lease
+        self._emit = emit
 
     def __repr__(self) -> str:
         return f"<JobConsumer {self._title} {'busy' if self.busy else 'idle'} processed={self.processed}>"
@@ -45,6 +48,10 @@ class JobConsumer(Consumer[Job[bytes]]):
     def describe(self) -> Mapping[str, object]:
         """Return the stage's state for introspection."""
         return {**super().describe(), "name": self._title, "busy": self.busy, "processed": self.processed}
+
+    async def init(self) -> None:
+        """Let the node hear of what handlers enqueue: they run in this task, or with a copy of its context."""
+        emitting.set(self._emit)
 
     async def handle_events(self, events: Sequence[Job[bytes]], sub: SubRef) -> None:  # noqa: ARG002 - the stage's signature
         """Run what was delivered. Asked to end, it finishes the call that is under way and gives the rest back."""

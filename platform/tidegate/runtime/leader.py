@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 
 from tidegate.errors import DatabaseUnreachable
-from tidegate.events import DatabaseFailed, Event
+from tidegate.events import DatabaseFailed, Event, LeadershipChanged
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.store.protocol import Store
 from tidegate.supervision import FunctionChild, Reason, Shutdown
@@ -55,7 +55,7 @@ class Leader(FunctionChild):
         """Give the leadership up, so that another node need not wait for its end."""
         await super().stop(reason, timeout)
         if self.leading:
-            self.leading = False
+            self._set(leading=False)
             try:
                 await self._store.resign(self._lease.node)
             except DatabaseUnreachable as error:
@@ -80,6 +80,8 @@ class Leader(FunctionChild):
         self._renew_at = now + self._ttl / 3
 
     def _set(self, *, leading: bool) -> None:
-        if leading != self.leading:
-            logger.info("node %s %s", self._lease.node, "leads" if leading else "leads no more")
+        if leading == self.leading:
+            return
         self.leading = leading
+        logger.info("node %s %s", self._lease.node, "leads" if leading else "leads no more")
+        self._emit(LeadershipChanged(self._lease.node, leading))

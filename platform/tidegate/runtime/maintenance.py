@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tidegate.events import DeadLettered, Event
+from tidegate.events import DeadLettered, Event, QueueDepth
 from tidegate.jobs import Reason
 from tidegate.settings import Retention
 from tidegate.store.protocol import QueueCounts, Store
@@ -63,6 +63,8 @@ class Maintenance:
     async def _look(self) -> None:
         counts = await self._store.snapshot(self._queues)
         self.snapshot = Snapshot(asyncio.get_running_loop().time(), tuple(counts))
+        for each in counts:
+            self._emit(QueueDepth(each.queue, each.scheduled, each.ready, each.running, each.oldest_ready_age, each.paused))
 
     async def _when_due(self, task: str, pace: float, work: Callable[[], Awaitable[object]]) -> None:
         loop = asyncio.get_running_loop()

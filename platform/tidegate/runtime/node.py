@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tidegate.errors import ConfigurationError, UnknownQueue
-from tidegate.events import Events
+from tidegate.events import CLOSE_WITHIN, Events
 from tidegate.handlers import Handlers
 from tidegate.runtime.queue_supervisor import QueueSupervisor
 from tidegate.settings import Settings
@@ -119,6 +119,8 @@ class Node:
     async def _close(self) -> None:
         if self._store is not None:
             await self._store.engine.dispose()
+        if self.events.attached:
+            await asyncio.to_thread(self.events.close, CLOSE_WITHIN)
         await asyncio.to_thread(self._database.__exit__, None, None, None)
 
 

@@ -116,7 +116,7 @@ class QueueManager(Supervisor):
         )
 
         def consumer(number: int) -> JobConsumer:
-            return JobConsumer(number, queue, producer, session=session, runner=runner, lease=self._lease)
+            return JobConsumer(number, queue, producer, session=session, runner=runner, lease=self._lease, emit=services.emit)
 
         return ConsumerPool(
             queue.name,

@@ -28,6 +28,7 @@ from tidegate.events import (
     Event,
     JobEnded,
     JobRejected,
+    JobRetried,
     JobStarted,
 )
 from tidegate.jobs import Failure, Job, State, Word
@@ -324,9 +325,11 @@ class QueueSession(FunctionChild):
             logger.warning("queue %s: a second report on job %s (%s) was ignored", self.queue, ack.job_id, ack.word)
 
     def _ended(self, job: Job[bytes], ack: Ack, state: State) -> None:
-        self._emit(JobEnded(job.queue, job.kind, job.id, job.attempt, ack.word, state, ack.duration))
-        if state is State.DEAD and ack.reason is not None:
-            self._emit(DeadLettered(job.queue, job.kind, job.id, ack.reason.value))
+        self._emit(JobEnded(job.queue, job.kind, job.id, job.attempt, ack.word, state, ack.duration, ack.failure))
+        if state is State.SCHEDULED and ack.failure is not None:
+            self._emit(JobRetried(job.queue, job.kind, job.id, job.attempt, ack.word, ack.delay, ack.failure))
+        elif state is State.DEAD and ack.reason is not None:
+            self._emit(DeadLettered(job.queue, job.kind, job.id, ack.reason.value, job.attempt, ack.failure))
 
     def _rejected(self, job: Job[bytes]) -> None:
         logger.warning("queue %s: job %s (%s) was no longer ours: its lease %s was lost", self.queue, job.id, job.kind, job.lease)

@@ -50,7 +50,7 @@ async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: b
                 emit(JobsRescued(queue, jobs))
             for suspect, state in rescued:
                 if state is State.DEAD:
-                    emit(DeadLettered(suspect.queue, suspect.kind, suspect.job_id, Reason.POISON.value))
+                    emit(DeadLettered(suspect.queue, suspect.kind, suspect.job_id, Reason.POISON.value, suspect.attempt))
     return total
 
 

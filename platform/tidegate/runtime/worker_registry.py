@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from tidegate.errors import DatabaseUnreachable, TidegateError
-from tidegate.events import DatabaseFailed, Event
+from tidegate.events import DatabaseFailed, Event, NodeDown, NodeUp
 from tidegate.runtime.heartbeat import Heartbeat, Pulse
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.rescue import rescue_lost
@@ -92,6 +92,7 @@ class WorkerRegistry(FunctionChild):
                 await self._store.retire(self._lease.node)
             except DatabaseUnreachable as error:
                 logger.warning("node %s could not sign off (%s); its lease will run out", self._lease.node, error)
+            self._emit(NodeDown(self._lease.node, "it has stopped"))
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -114,6 +115,7 @@ class WorkerRegistry(FunctionChild):
             raise LostIdentity(self._lease.node)
         self._lease.confirmed(sent)
         self._heartbeat.start()
+        self._emit(NodeUp(self._lease.node, self._row.queues))
 
     async def _tick(self) -> None:
         try:
@@ -147,5 +149,7 @@ class WorkerRegistry(FunctionChild):
 
     def _is_lost(self) -> None:
         logger.error("node %s was declared dead by others; it ends what it runs and begins anew", self._lease.node)
-        self._lease.lost = True
+        if not self._lease.lost:
+            self._lease.lost = True
+            self._emit(NodeDown(self._lease.node, "the fleet has declared it dead"))
         self._wake.set()

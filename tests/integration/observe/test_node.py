@@ -19,7 +19,6 @@ from tests.support.postgres import Server
 from tidegate import Node, Tidegate
 from tidegate.observe.catalogue import CATALOGUE
 from tidegate.observe.http import exporter
-from tidegate.observe.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[3]
 YAML = """
@@ -55,17 +54,14 @@ class Running:
 @asynccontextmanager
 async def running(config, database, *, migrate=False):
     urls: list[str] = []
-    made: list[Metrics] = []
 
     def extra(node):
-        made.append(Metrics(node))
-        return exporter(node, port=0, metrics=made[0], on_listening=urls.append)
+        return exporter(node, port=0, on_listening=urls.append)
 
     async with (
         Node(config, database=database, migrate=migrate, extra=extra) as node,
-        Tidegate.connect(database, config=config) as tide,
+        Tidegate.connect(database, config=config, events=node.events) as tide,
     ):
-        tide.events.attach(made[0].enqueued)
         yield Running(node, tide, urls[0])
 
 

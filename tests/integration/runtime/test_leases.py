@@ -29,7 +29,7 @@ async def test_l1_a_node_declared_dead_ends_what_it_runs_and_begins_anew(stand: 
 async def test_l3_a_late_result_is_refused_and_said_so(stand: Stand) -> None:
     rejected: list[JobRejected] = []
     async with stand.node() as node:
-        node.events.attach(lambda event: rejected.append(event) if isinstance(event, JobRejected) else None)
+        node.events.subscribe(lambda event: rejected.append(event) if isinstance(event, JobRejected) else None)
         job_id = await stand.tide.enqueue(jobs.slow_note, 1, seconds=0.4)
         await until(lambda: stand.rows("SELECT 1 FROM tidegate.jobs WHERE state = 'running'"))
         stand.execute("UPDATE tidegate.jobs SET state = 'ready', node = NULL, claimed_at = NULL WHERE id = %s", job_id)
@@ -58,7 +58,7 @@ async def test_l6_jobs_claimed_without_an_answer_are_given_back(stand: Stand, mo
 async def test_a_drain_finishes_what_runs_and_hands_back_the_rest_uncharged(stand: Stand) -> None:
     started: list[object] = []
     async with stand.node() as node:
-        node.events.attach(lambda event: started.append(event) if isinstance(event, JobStarted) else None)
+        node.events.subscribe(lambda event: started.append(event) if isinstance(event, JobStarted) else None)
         ids = await stand.tide.enqueue_many([jobs.slow_note.call(n, seconds=0.3) for n in range(40)])
         await until(lambda: len(started) >= 10, what="ten handlers to run")  # a claimed job that did not start is handed back
     done = {row["id"] for row in stand.rows("SELECT id FROM tidegate.history WHERE state = 'completed'")}
@@ -88,7 +88,9 @@ async def test_a_node_that_ends_leaves_the_fleet(stand: Stand) -> None:
 async def test_terminated_connections_are_weather(stand: Stand) -> None:
     async with stand.node() as node:
         restarts: list[object] = []
-        node.events.attach(lambda event: restarts.append(event) if type(event).__name__ in ("Restarted", "QueueBroken") else None)
+        node.events.subscribe(
+            lambda event: restarts.append(event) if type(event).__name__ in ("Restarted", "QueueBroken") else None
+        )
         for n in range(5):
             job_id = await stand.tide.enqueue(jobs.slow_note, n, seconds=0.2)
             await asyncio.sleep(0.1)

@@ -140,7 +140,7 @@ async def test_a4_writes_under_a_lost_lease_are_rolled_back(stand: Stand) -> Non
     make_effects(stand)
     async with stand.node() as node:
         rejected: list[object] = []
-        node.events.attach(lambda event: rejected.append(event) if type(event).__name__ == "JobRejected" else None)
+        node.events.subscribe(lambda event: rejected.append(event) if type(event).__name__ == "JobRejected" else None)
         job_id = await stand.tide.enqueue(jobs.inserts_slowly, 5, seconds=0.5)
         await until(lambda: stand.traces() == ["start 5"])
         stand.execute("UPDATE tidegate.jobs SET lease = lease + 1 WHERE id = %s", job_id)

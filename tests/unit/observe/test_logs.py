@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tidegate.events import Claimed, DeadLettered, JobEnded, QueueBroken, QueueMended
-from tidegate.jobs import State, Word
+from tidegate.events import Claimed, DeadLettered, JobEnded, JobRetried, NodeDown, NodeUp, QueueBroken, QueueMended
+from tidegate.jobs import Failure, State, Word
 from tidegate.observe import logs
 
 
@@ -162,17 +162,31 @@ def test_importing_configures_nothing():
     assert found.stdout.strip() == "[] []"
 
 
+JOB = "job 7 (mail:send)"
+AGAIN = "it is tried again in 4 s"
+
+
 def ended(word, state):
     return JobEnded("email", "mail:send", 7, 2, word, state, 0.5)
+
+
+def retried(word, failure):
+    return JobRetried("email", "mail:send", 7, 2, word, 4.0, failure)
 
 
 @pytest.mark.parametrize(
     ("event", "said"),
     [
-        (ended(Word.FAILED, State.SCHEDULED), ("WARNING", "job 7 (mail:send): failed; it is tried again")),
-        (ended(Word.TIMED_OUT, State.SCHEDULED), ("WARNING", "job 7 (mail:send): timed out; it is tried again")),
-        (ended(Word.DONE, State.COMPLETED), ("DEBUG", "job 7 (mail:send): done")),
-        (DeadLettered("email", "mail:send", 7, "discarded"), ("ERROR", "job 7 (mail:send) is dead: discarded")),
+        (retried(Word.FAILED, Failure("OSError", "no\nroute")), ("WARNING", f"{JOB}: failed: OSError: no route; {AGAIN}")),
+        (retried(Word.TIMED_OUT, None), ("WARNING", f"{JOB}: timed out; {AGAIN}")),
+        (ended(Word.DONE, State.COMPLETED), ("DEBUG", f"{JOB}: done")),
+        (DeadLettered("email", "mail:send", 7, "discarded"), ("ERROR", f"{JOB} is dead: discarded")),
+        (
+            DeadLettered("email", "mail:send", 7, "attempts_exhausted", 3, Failure("ValueError", "")),
+            ("ERROR", f"{JOB} is dead: attempts_exhausted: ValueError"),
+        ),
+        (NodeUp("n-1", ("email", "ml")), ("INFO", "node n-1 is in the fleet and serves email, ml")),
+        (NodeDown("n-1", "it has stopped"), ("INFO", "node n-1 has left the fleet: it has stopped")),
         (QueueBroken("email", "boom", 4.0), ("ERROR", "queue email is broken (boom); it is tried again in 4.0 s")),
         (QueueMended("email"), ("WARNING", "queue email runs again")),
     ],
@@ -183,7 +197,7 @@ def test_what_a_person_should_know_becomes_a_line(caplog, event, said):
     assert [(record.levelname, record.message) for record in caplog.records] == [said]
 
 
-@pytest.mark.parametrize("event", [Claimed("email", 1, 0.1), ended(Word.FAILED, State.DEAD)])
+@pytest.mark.parametrize("event", [Claimed("email", 1, 0.1), ended(Word.FAILED, State.DEAD), ended(Word.FAILED, State.SCHEDULED)])
 def test_what_is_said_elsewhere_is_not_said_twice(caplog, event):
     caplog.set_level(logging.DEBUG, "tidegate.events")
     logs.log_event(event)
@@ -192,6 +206,12 @@ def test_what_is_said_elsewhere_is_not_said_twice(caplog, event):
 
 def test_a_line_about_a_job_has_its_fields(caplog):
     caplog.set_level(logging.DEBUG, "tidegate.events")
-    logs.log_event(ended(Word.FAILED, State.SCHEDULED))
+    logs.log_event(retried(Word.FAILED, Failure("OSError", "x")))
     fields = logs.fields_of(caplog.records[0])
-    assert fields == {"queue": "email", "kind": "mail:send", "job_id": 7, "attempt": 2, "outcome": "failed"}
+    job = {"queue": "email", "kind": "mail:send", "job_id": 7, "attempt": 2}
+    assert fields == {**job, "outcome": "failed", "error": "OSError"}
+
+
+def test_a_long_message_is_cut_in_a_line(caplog):
+    logs.log_event(retried(Word.FAILED, Failure("OSError", "x" * 10_000)))
+    assert len(caplog.records[0].message) < 600
