@@ -45,6 +45,7 @@ format: setup ## Format and fix what can be fixed
 
 bench: setup ## Print the figures of benchmarks/
 	$(PY) benchmarks/drain.py
+	$(PY) benchmarks/enqueue.py
 
 schema: setup ## Write the generated files: JSON Schema, dashboards, reference pages
 	$(PY) -m tidegate.settings.schema

@@ -19,4 +19,4 @@ async def scene(postgres: str) -> AsyncIterator[Scene]:
     await scene.node("n1")
     yield scene
     await scene.close()
-    await engine.dispose()
+    await store.close()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from tidegate.client.grouping import Grouping
 from tidegate.client.intake import Intake, Subject
 from tidegate.client.joining import run_in
 from tidegate.client.notifier import Notifier
@@ -43,6 +45,7 @@ class Tidegate:
         self._pool_size = pool_size
         self._store: PostgresStore | None = None
         self._notifier: Notifier | None = None
+        self._grouping: Grouping | None = None
 
     @classmethod
     def connect(
@@ -97,7 +100,7 @@ class Tidegate:
         try:
             if notifier is not None:
                 await notifier.close()
-            await store.engine.dispose()
+            await store.close()
             if self._own_events and self.events.attached:
                 await asyncio.to_thread(self.events.close, CLOSE_WITHIN)
         finally:
@@ -116,17 +119,39 @@ class Tidegate:
         """Enqueue many calls, all or none, and return their jobs' ids in the same order."""
         return await self._insert(self._intake.many(calls, check=check), connection)
 
+    @asynccontextmanager
+    async def batching(self) -> AsyncIterator[Self]:
+        """Commit the enqueues of many tasks together: inside this block, those that are under way at once share one insert.
+
+        Each awaited enqueue still returns only when its own job is durable, so that one task alone gains nothing.
+        """
+        if self._grouping is not None:  # within another such block
+            yield self
+            return
+        self._grouping = Grouping(self._insert_now)
+        try:
+            yield self
+        finally:
+            grouping, self._grouping = self._grouping, None
+            await grouping.close()
+
     async def _insert(self, jobs: list[NewJob], connection: Any) -> list[int]:
         if not jobs:
             return []
         if connection is not None:
             ids, _ = enqueued(await run_in(connection, statement("enqueue"), enqueue_params(jobs, tell=True)))
+        elif self._grouping is not None:
+            ids = await self._grouping.add(jobs)
         else:
-            ids, places = await self._open_store.enqueue(jobs)
-            if self._notifier is not None:
-                self._notifier.tell(places)
+            ids = await self._insert_now(jobs)
         for job in jobs:
             announce(Enqueued(job.queue, job.kind), self.events)
+        return ids
+
+    async def _insert_now(self, jobs: list[NewJob]) -> list[int]:
+        ids, places = await self._open_store.enqueue(jobs)
+        if self._notifier is not None:
+            self._notifier.tell(places)
         return ids
 
     @property

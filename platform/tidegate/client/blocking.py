@@ -12,9 +12,11 @@ from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce
 from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
+from tidegate.store.bulk import COPY_FROM, copy_jobs_blocking
 from tidegate.store.connection import sqlalchemy_url
 from tidegate.store.database import Database
-from tidegate.store.rows import enqueue_params, enqueued, payloads
+from tidegate.store.lanes import BlockingLanes
+from tidegate.store.rows import enqueue_params, enqueued, insert_of, payloads
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
@@ -35,6 +37,7 @@ class BlockingTidegate:
         self._database = Database(settings.database, folder=settings.folder)
         self._pool_size = pool_size
         self._engine: Engine | None = None
+        self._lanes: BlockingLanes | None = None
 
     @property
     def engine(self) -> Engine:
@@ -54,12 +57,14 @@ class BlockingTidegate:
             self._database.__exit__(None, None, None)
             raise
         self._engine = create_engine(sqlalchemy_url(self._database.conninfo), pool_size=self._pool_size, pool_pre_ping=True)
+        self._lanes = BlockingLanes(self._database.conninfo)
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
         """Let the connections go."""
-        engine, self._engine = self.engine, None
+        engine, lanes, self._engine, self._lanes = self.engine, self._open_lanes, None, None
         try:
+            lanes.close()
             engine.dispose()
             if self._own_events:
                 self.events.close(CLOSE_WITHIN)
@@ -75,18 +80,26 @@ class BlockingTidegate:
         """Enqueue many calls, all or none, and return their jobs' ids in the same order."""
         return self._insert(self._intake.many(calls, check=check), connection)
 
+    @property
+    def _open_lanes(self) -> BlockingLanes:
+        if self._lanes is None:
+            raise RuntimeError("this client is not connected: use it inside `with Tidegate.connect_sync() as tide:`")
+        return self._lanes
+
     def _insert(self, jobs: list[NewJob], connection: Any) -> list[int]:
         if not jobs:
             return []
         if connection is not None:
             ids, _ = enqueued(run_in_blocking(connection, statement("enqueue"), enqueue_params(jobs, tell=True)))
         else:
-            with calling("enqueue"), self.engine.connect() as own:
-                ids, places = enqueued(own.exec_driver_sql(statement("enqueue"), enqueue_params(jobs, tell=False)).fetchall())
-                own.commit()
+            with calling("enqueue"), self._open_lanes.lane() as own:
+                if len(jobs) >= COPY_FROM:
+                    with own.transaction():
+                        ids, places = copy_jobs_blocking(own, jobs)
+                else:
+                    ids, places = enqueued(own.execute(*insert_of(jobs)).fetchall())
                 if places:
-                    own.exec_driver_sql(statement("notify"), {"payloads": payloads(places)})
-                    own.commit()
+                    own.execute(statement("notify"), {"payloads": payloads(places)})
         for job in jobs:
             announce(Enqueued(job.queue, job.kind), self.events)
         return ids

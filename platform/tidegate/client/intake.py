@@ -22,6 +22,9 @@ class Intake:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._queues = tuple(settings.queue_names)
+        self._default_queue = settings.default_queue or ""
+        self._limit = settings.defaults.max_args
+        self._limits = {queue: settings.queue(queue).max_args for queue in self._queues}
         self._handlers: Handlers | None = None
 
     @property
@@ -41,7 +44,7 @@ class Intake:
 
     def _new(self, call: Call, *, check: bool) -> NewJob:
         handler = self.handlers.resolve(call.function) if check and isinstance(call.function, str) else None
-        new = call.new_job(handler, default_queue=self._default_queue())
+        new = call.new_job(handler, default_queue=self._default_queue)
         if not new.queue:
             raise ConfigurationError(
                 f"no queue is named for {new.kind}",
@@ -49,7 +52,7 @@ class Intake:
             )
         if self._queues and new.queue not in self._queues:
             raise UnknownQueue(new.queue, self._queues, where=new.kind)
-        limit = self._settings.queue(new.queue).max_args if self._queues else self._settings.defaults.max_args
+        limit = self._limits.get(new.queue, self._limit)
         if len(new.args) > limit:
             raise InvalidArguments(
                 new.kind,
@@ -57,9 +60,6 @@ class Intake:
                 hint="enqueue a reference to large data instead",
             )
         return new
-
-    def _default_queue(self) -> str:
-        return self._settings.default_queue or ""
 
 
 def _call(subject: Subject, args: Sequence[Any], kwargs: dict[str, Any]) -> Call:

@@ -118,7 +118,7 @@ class Node:
 
     async def _close(self) -> None:
         if self._store is not None:
-            await self._store.engine.dispose()
+            await self._store.close()
         if self.events.attached:
             await asyncio.to_thread(self.events.close, CLOSE_WITHIN)
         await asyncio.to_thread(self._database.__exit__, None, None, None)

@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from tidegate.jobs import NewJob, State
 from tidegate.lifecycle import Ack
 from tidegate.store import partitions
+from tidegate.store.bulk import COPY_FROM, copy_jobs
 from tidegate.store.connection import connect_async, sqlalchemy_url
+from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
 from tidegate.store.protocol import Controls, NodeRow, Places, QueueCounts, Suspect, Unfinished
-from tidegate.store.rows import EXACT_COUNT, enqueue_params, enqueued, estimated
+from tidegate.store.rows import EXACT_COUNT, enqueued, estimated, insert_of
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
@@ -37,6 +39,7 @@ class PostgresStore:
 
     def __init__(self, database: str, engine: AsyncEngine) -> None:
         self._database = database
+        self._lanes = Lanes(database)
         self.engine = engine
 
     async def line(self, queue: str, *, node: str, kinds: Sequence[str]) -> PostgresLine:
@@ -46,13 +49,22 @@ class PostgresStore:
     async def enqueue(self, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
         """See `Store.enqueue`."""
         with calling("enqueue"):
-            async with self.engine.begin() as connection:
-                rows = (await connection.exec_driver_sql(statement("enqueue"), enqueue_params(jobs, tell=False))).fetchall()
-        return enqueued(rows)
+            async with self._lanes.lane() as connection:
+                if len(jobs) >= COPY_FROM:
+                    async with connection.transaction():
+                        return await copy_jobs(connection, jobs)
+                return enqueued(await (await connection.execute(*insert_of(jobs))).fetchall())
 
     async def notify(self, payloads: Sequence[str]) -> None:
         """See `Store.notify`."""
-        await self._run("notify", {"payloads": list(payloads)})
+        with calling("notify"):
+            async with self._lanes.lane() as connection:
+                await connection.execute(statement("notify"), {"payloads": list(payloads)})
+
+    async def close(self) -> None:
+        """Let every connection go."""
+        await self._lanes.close()
+        await self.engine.dispose()
 
     async def register(self, node: NodeRow, *, lease: float) -> bool:
         """See `Store.register`."""

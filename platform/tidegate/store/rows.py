@@ -9,8 +9,9 @@ from typing import Any, Final
 from tidegate.jobs import NewJob, State
 from tidegate.store.line import places_of
 from tidegate.store.protocol import Places
+from tidegate.store.statements import statement
 
-__all__ = ["EXACT_COUNT", "enqueue_params", "enqueued", "estimated", "payloads"]
+__all__ = ["EXACT_COUNT", "enqueue_params", "enqueued", "estimated", "insert_of", "payloads"]
 
 EXACT_COUNT: Final = 10_000  # a depth is counted up to here and estimated beyond
 
@@ -27,6 +28,26 @@ def enqueue_params(jobs: Sequence[NewJob], *, tell: bool) -> dict[str, Any]:
         "max_attempts": [job.max_attempts for job in jobs],
         "metas": [None if job.meta is None else json.dumps(dict(job.meta)) for job in jobs],
         "tell": tell,
+    }
+
+
+def insert_of(jobs: Sequence[NewJob]) -> tuple[str, dict[str, Any]]:
+    """Return the statement that inserts `jobs` outside any caller's transaction, and its parameters."""
+    if len(jobs) == 1:
+        return statement("enqueue_one"), _one(jobs[0])
+    return statement("enqueue"), enqueue_params(jobs, tell=False)
+
+
+def _one(job: NewJob) -> dict[str, Any]:
+    return {
+        "queue": job.queue,
+        "kind": job.kind,
+        "args": job.args.decode(),
+        "priority": job.priority,
+        "delay": float(job.delay),
+        "run_at": job.run_at,
+        "max_attempts": job.max_attempts,
+        "meta": None if job.meta is None else json.dumps(dict(job.meta)),
     }
 
 
