@@ -42,6 +42,8 @@ def clone(tmp_path: Path) -> Callable[[str], Path]:
     """Clone the repository as it is committed, into a folder by that name; its path has spaces."""
 
     def make(name: str) -> Path:
+        if not (ROOT / ".git").exists():
+            pytest.skip("what lies here was not cloned with git, so that it cannot be cloned again")
         folder = tmp_path / "a new machine" / name
         folder.parent.mkdir(exist_ok=True)
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
