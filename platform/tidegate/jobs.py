@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 __all__ = [
     "Cancel",
     "Cancelled",
+    "Crashed",
     "Dead",
     "Done",
     "Failed",
@@ -199,12 +200,23 @@ class Dead(Outcome, Exception):
 
 
 class TimedOut(Outcome):
-    """The run was ended because it was over its time-out (seconds)."""
+    """The run was ended because it was over its time-out (seconds); `stack` is where it stood, where that is known."""
 
-    __match_args__ = ("after",)
+    __match_args__ = ("after", "stack")
 
-    def __init__(self, after: float) -> None:
+    def __init__(self, after: float, stack: str = "") -> None:
         self.after = after
+        self.stack = stack
+
+
+class Crashed(Outcome):
+    """The run took its process with it. `alone`: nothing else ran there, so that nothing else can have been the cause."""
+
+    __match_args__ = ("failure", "alone")
+
+    def __init__(self, failure: Failure, *, alone: bool = True) -> None:
+        self.failure = failure
+        self.alone = alone
 
 
 class Invalid(Outcome):

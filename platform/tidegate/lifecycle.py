@@ -7,7 +7,7 @@ comes out. Nothing else chooses a state, a delay or whether an attempt is charge
     ready     -> running     claim: attempt + 1, lease + 1
     running   -> completed   done
     running   -> scheduled   retry, snooze
-    running   -> ready       released, or its node was lost
+    running   -> ready       released, its node was lost, or its process with others in it
     running   -> cancelled | dead
     ready, scheduled -> cancelled | dead     from outside; `dead` only as invalid
     dead      -> ready       redrive, as a new job
@@ -25,6 +25,7 @@ from tidegate.failure import describe
 from tidegate.jobs import (
     Cancel,
     Cancelled,
+    Crashed,
     Dead,
     Done,
     Failed,
@@ -69,6 +70,8 @@ class Policy:
     max_attempts: int
     backoff: Backoff
     on_error: Mapping[type[BaseException], ErrorRule] = field(default_factory=dict)
+    poison_after: int = 3
+    """A job that crashed its process this many times is dead, whatever attempts are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +120,15 @@ def settle(job: Job[Any], outcome: Outcome, policy: Policy, rng: Random) -> Ack:
         case Retry(delay=delay, reason=reason):
             failure = _cause(outcome) or Failure("Retry", reason)
             return _again(job, Word.RETRIED, failure, policy, rng, policy.backoff, delay)
-        case TimedOut(after=after):
-            failure = Failure("TimedOut", f"ran longer than its time-out of {after:g} s")
+        case TimedOut(after=after, stack=stack):
+            failure = Failure("TimedOut", f"ran longer than its time-out of {after:g} s", stack)
             return _again(job, Word.TIMED_OUT, failure, policy, rng, policy.backoff)
+        case Crashed(failure=failure, alone=False):  # one of several: each is tried again alone, which tells them apart
+            return Ack(job.id, job.lease, State.READY, Word.CRASHED, charged=False, failure=failure)
+        case Crashed(failure=failure) if job.crashes + 1 >= policy.poison_after:
+            return _dead(job, Word.CRASHED, failure, Reason.POISON)
+        case Crashed(failure=failure):
+            return _again(job, Word.CRASHED, failure, policy, rng, policy.backoff)
         case Failed(error=error):
             return _failed(job, error, policy, rng)
         case _:

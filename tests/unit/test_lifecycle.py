@@ -12,9 +12,11 @@ from tidegate.backoff import constant, exponential
 from tidegate.jobs import (
     Cancel,
     Cancelled,
+    Crashed,
     Dead,
     Done,
     Failed,
+    Failure,
     Invalid,
     Job,
     Outcome,
@@ -32,6 +34,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = Job(7, "email", "m:f", b"{}", 1, None, 0, 3, 11, NOW, NOW, 0.0)
 POLICY = Policy(3, exponential(base=1, factor=2, cap=100, jitter=0))
 LAST = replace(JOB, attempt=3)
+DIED = Failure("Crashed", "its process was ended by SIGSEGV")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,10 @@ LAST = replace(JOB, attempt=3)
         (LAST, Retry(), State.DEAD, Word.RETRIED, True, Reason.ATTEMPTS_EXHAUSTED),
         (JOB, TimedOut(1.0), State.SCHEDULED, Word.TIMED_OUT, True, None),
         (LAST, TimedOut(1.0), State.DEAD, Word.TIMED_OUT, True, Reason.ATTEMPTS_EXHAUSTED),
+        (JOB, Crashed(DIED), State.SCHEDULED, Word.CRASHED, True, None),
+        (LAST, Crashed(DIED), State.DEAD, Word.CRASHED, True, Reason.ATTEMPTS_EXHAUSTED),
+        (replace(JOB, crashes=2), Crashed(DIED), State.DEAD, Word.CRASHED, True, Reason.POISON),
+        (replace(LAST, crashes=2), Crashed(DIED, alone=False), State.READY, Word.CRASHED, False, None),
         (JOB, Snooze(5), State.SCHEDULED, Word.SNOOZED, False, None),
         (LAST, Snooze(5), State.SCHEDULED, Word.SNOOZED, False, None),
         (JOB, Cancel("enough"), State.CANCELLED, Word.CANCELLED, True, None),
@@ -63,6 +70,17 @@ def test_the_table_of_outcomes(
 def test_the_row_beats_the_policy_in_the_number_of_attempts() -> None:
     assert settle(replace(JOB, max_attempts=1), Failed("x"), POLICY, Random(0)).state is State.DEAD
     assert settle(replace(LAST, max_attempts=9), Failed("x"), POLICY, Random(0)).state is State.SCHEDULED
+
+
+def test_how_many_crashes_make_a_job_poison_is_the_policys() -> None:
+    policy = replace(POLICY, poison_after=1)
+    assert settle(JOB, Crashed(DIED), policy, Random(0)).reason is Reason.POISON
+
+
+def test_a_crash_and_a_time_out_tell_what_is_known_of_them() -> None:
+    assert settle(JOB, Crashed(DIED), POLICY, Random(0)).failure == DIED
+    late = settle(JOB, TimedOut(2, stack="in f"), POLICY, Random(0)).failure
+    assert late == Failure("TimedOut", "ran longer than its time-out of 2 s", "in f")
 
 
 def test_a_failure_waits_as_its_backoff_says() -> None:

@@ -1,7 +1,7 @@
 """A function in an interpreter of its own, as a child.
 
-The process is the leader of its own session, is told what to run over a socket pair (see `process_main`), and dies when the other
-end of that pair closes: a parent that is gone, even by kill -9, leaves no orphan behind.
+The process is the leader of its own session, is told what to run over a socket pair (see `process_main`), and dies with its
+parent: one that is gone, even by kill -9, leaves no orphan behind (see `lifeline`).
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping
+from typing import Any
 
+from tidegate.supervision.capture import Capture
+from tidegate.supervision.channel import ParentEnd
 from tidegate.supervision.child import Child
 from tidegate.supervision.errors import AlreadyStarted, NotReady, ProcessDied, StartTimeout
 from tidegate.supervision.exits import Crash, Killed, NoProc, Normal, Reason, Shutdown
+from tidegate.supervision.reaping import Ended, over, peak_rss, reap
 from tidegate.supervision.tasks import spawn
 
 __all__ = ["TERMINATED", "ProcessChild"]
 
 TERMINATED = 128 + signal.SIGTERM  # the exit code by which shells, too, know an end by SIGTERM
-LONGEST_LINE = 2**20  # bytes; the traceback of a failed import fits well
 
 
 class ProcessChild(Child):
@@ -33,12 +36,21 @@ class ProcessChild(Child):
     The arguments travel as JSON. It is ready once the target is imported; with `signals_ready` the target is given a `ready`
     callable as its first argument, and `start()` returns once that was called. Asked to end, it gets a SIGTERM: a coroutine is
     cancelled, a function left by SystemExit, so that both may clean up. `kill()` is a SIGKILL for its whole process group.
+
+    With `converses` the target is given its end of the channel instead (`ChildEnd`, whose `ready(...)` it must call), and
+    `channel` is this end: messages of bytes go either way. What it writes to stdout and stderr is then kept in `capture`.
     """
 
     kill_grace = 5.0  # seconds; the kernel may take its time over gigabytes of memory
 
     def __init__(
-        self, target: str, *args: object, ready_timeout: float = 30.0, signals_ready: bool = False, name: str | None = None
+        self,
+        target: str,
+        *args: object,
+        ready_timeout: float = 30.0,
+        signals_ready: bool = False,
+        converses: bool = False,
+        name: str | None = None,
     ) -> None:
         self.name = name or target
         self.target = target
@@ -47,13 +59,21 @@ class ProcessChild(Child):
             json.dumps(args)
         except (TypeError, ValueError) as error:
             raise TypeError(f"the arguments of {target} must be JSON: {error}") from error
+        self.facts: Mapping[str, Any] = {}
+        """What the target said of itself when it was ready."""
+        self.ended: Ended | None = None
+        """How the process ended, once it has."""
         self._args = args
         self._signals_ready = signals_ready
-        self._process: Process | None = None
-        self._channel: asyncio.StreamWriter | None = None
+        self._converses = converses
+        self._capture: Capture | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: ParentEnd | None = None
+        self._lifeline = -1
         self._end: asyncio.Task[Reason] | None = None
         self._asked: Reason | None = None
         self._killed = False
+        self._carried_over = 0
 
     def __repr__(self) -> str:
         return f"<ProcessChild {self.name} pid={self.pid} {'alive' if self.alive else 'not alive'}>"
@@ -68,36 +88,59 @@ class ProcessChild(Child):
         """Whether the process runs and was not killed."""
         return self._end is not None and not self._end.done() and not self._killed
 
+    @property
+    def channel(self) -> ParentEnd:
+        """The conversation with the target, from the start on."""
+        if self._channel is None:
+            raise NotReady(f"{self.name} was not started")
+        return self._channel
+
+    @property
+    def capture(self) -> Capture:
+        """What a conversing process writes, from the start on."""
+        if self._capture is None:
+            raise NotReady(f"{self.name} does not converse, or was not started")
+        return self._capture
+
+    @property
+    def peak_rss(self) -> int | None:
+        """The most memory that it ever used, in bytes; None while it runs, and where it stayed below its parent's own peak."""
+        return self.ended.peak_rss if self.ended is not None and self.ended.peak_rss > self._carried_over else None
+
     def describe(self) -> Mapping[str, object]:
         """Return what there is to know about the process."""
-        return {"pid": self.pid, "target": self.target}
+        return {"pid": self.pid, "target": self.target, **self.facts}
 
     async def start(self) -> object:
         """Start the process and return once it is ready; leave nothing behind where that fails."""
         if self._process is not None:
             raise AlreadyStarted(self.name, self)
         ours, theirs = socket.socketpair()
+        life, self._lifeline = os.pipe()
         try:
-            reader, self._channel = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
-            self._process = process = await self._launch(theirs)
+            self._channel = await ParentEnd.open(ours)
+            self._process = process = self._launch(theirs.fileno(), life)
         except BaseException:
-            (self._channel or ours).close()
+            ours.close()
+            self._hang_up()
             raise
         finally:
             theirs.close()
+            os.close(life)
         self._end = spawn(self._watch(process), name=f"end of process {process.pid}")
-        self._channel.write(self._order())
-        hearing = spawn(_hear(reader), name=f"readiness of process {process.pid}")
+        if self._capture is not None:
+            self._capture.begin()
         try:
-            await asyncio.wait({hearing, self._end}, timeout=self.ready_timeout, return_when=asyncio.FIRST_COMPLETED)
-            said = hearing.result() if hearing.done() else {}
+            heard = self._channel.receive()
+            either: set[asyncio.Future[Any]] = {heard, self._end}
+            await asyncio.wait(either, timeout=self.ready_timeout, return_when=asyncio.FIRST_COMPLETED)
+            said = json.loads(heard.result() or b"{}") if heard.done() else {}
             if "ready" not in said:
-                await self._fail(process, self._end, said, in_time=hearing.done() or self._end.done())
+                await self._fail(process, self._end, said, in_time=heard.done() or self._end.done())
+            self.facts = said["ready"]
         except asyncio.CancelledError:
             self.kill()
             raise
-        finally:
-            hearing.cancel()
         return self
 
     async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
@@ -106,8 +149,7 @@ class ProcessChild(Child):
             return
         if self._asked is None:
             self._asked = reason
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
+            self._process.send_signal(signal.SIGTERM)
         await asyncio.wait({self._end}, timeout=timeout)
         if not self._end.done():
             self.kill()
@@ -126,23 +168,28 @@ class ProcessChild(Child):
             self._killed = True
             _kill_group(self._process.pid)
 
-    async def _launch(self, channel: socket.socket) -> Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tidegate.supervision.process_main",
-            str(channel.fileno()),
-            self.target,
-            stdin=DEVNULL,
-            pass_fds=(channel.fileno(),),
-            start_new_session=True,
+    def _launch(self, channel: int, life: int) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-m", "tidegate.supervision.process_main", str(channel), str(life), self.target]
+        self._carried_over = peak_rss()
+        capture = self._capture = Capture() if self._converses else None
+        pass_fds = (channel, life) if capture is None else (channel, life, capture.words)
+        order = {
+            "target": self.target,
+            "args": self._args,
+            "path": sys.path,
+            "signals_ready": self._signals_ready,
+            "converses": self._converses,
+            "words": capture and capture.words,
+        }
+        self.channel.send(json.dumps(order).encode())
+        out, err = (None, None) if capture is None else (capture.stdout, capture.stderr)
+        return subprocess.Popen(  # noqa: S603 - our own interpreter
+            words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, pass_fds=pass_fds, start_new_session=True
         )
 
-    def _order(self) -> bytes:
-        order = {"target": self.target, "args": self._args, "path": sys.path, "signals_ready": self._signals_ready}
-        return json.dumps(order).encode() + b"\n"
-
-    async def _fail(self, process: Process, end: asyncio.Task[Reason], said: Mapping[str, str], *, in_time: bool) -> None:
+    async def _fail(
+        self, process: subprocess.Popen[bytes], end: asyncio.Task[Reason], said: Mapping[str, str], *, in_time: bool
+    ) -> None:
         """Raise why the process is not ready, after its end."""
         if not in_time:
             self.kill()
@@ -161,18 +208,24 @@ class ProcessChild(Child):
             else NotReady(f"process {process.pid} ({self.target}) ended before it was ready")
         )
 
-    async def _watch(self, process: Process) -> Reason:
+    async def _watch(self, process: subprocess.Popen[bytes]) -> Reason:
         try:
-            returncode = await process.wait()
+            await over(process)
         except asyncio.CancelledError:  # the loop is being closed: nobody would look after the process any more
-            self.kill()
-            await process.wait()
+            self._killed = True
             raise
         finally:
-            _kill_group(process.pid)  # what the process left running in its session
-            if self._channel is not None:
-                self._channel.close()
-        return self._reason(process.pid, returncode)
+            _kill_group(process.pid)  # what the process left running in its session, before its id may be another's
+            self.ended = reap(process)
+            self._hang_up()
+        return self._reason(process.pid, self.ended.returncode)
+
+    def _hang_up(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+        if self._capture is not None:
+            self._capture.end()
+        os.close(self._lifeline)
 
     def _reason(self, pid: int, returncode: int) -> Reason:
         if self._killed:
@@ -184,16 +237,6 @@ class ProcessChild(Child):
         if returncode > 0:
             return Crash(ProcessDied(self.target, pid, exit_code=returncode))
         return Crash(ProcessDied(self.target, pid, signal=_signal_name(-returncode)))
-
-
-async def _hear(reader: asyncio.StreamReader) -> Mapping[str, str]:
-    """Return the line that the process says about its start; nothing where it says none."""
-    try:
-        line = await reader.readline()
-    except OSError:
-        return {}
-    words: Mapping[str, str] = json.loads(line) if line.endswith(b"\n") else {}
-    return words
 
 
 def _kill_group(pid: int) -> None:

@@ -1,54 +1,57 @@
-"""The inside of a `ProcessChild`: reads what to run from its channel, says when it is ready, and dies with its parent.
+"""The inside of a `ProcessChild`: hears what to run from its parent, says when it is ready, and dies with it.
 
-    python -m tidegate.supervision.process_main FD TARGET
+    python -m tidegate.supervision.process_main CHANNEL LIFELINE TARGET
 
-The channel is one end of a socket pair. First line in: what to run, as JSON. First line out: ready, or the error that it was not.
-Then silence, until its end says that the parent is gone: what the parent cannot supervise any more must not run on.
+The channel is one end of a socket pair, the lifeline one of a pipe. First message in: what to run, as JSON. First message out:
+ready, or the error that it was not. What is said after that is the target's business.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import faulthandler
 import inspect
 import json
 import os
-import select
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib import import_module
-from threading import Thread
 from typing import Any
 
 from tidegate.failure import describe
+from tidegate.supervision import lifeline
+from tidegate.supervision.channel import ChildEnd
 from tidegate.supervision.process import TERMINATED
 
 __all__ = ["main", "resolve"]
 
-PARENT_CHECK = 1.0  # seconds; for the case that a fork of the parent holds the channel open
-
 
 def main(argv: list[str]) -> int:
     """Run the target that the channel names; return the exit code."""
-    channel = socket.socket(fileno=int(argv[1]))
-    channel.set_inheritable(False)
     parent = os.getppid()
-    with channel.makefile("r", encoding="utf-8") as lines:
-        line = lines.readline()
-    if not line:  # the parent went away before it said anything
+    sock = socket.socket(fileno=int(argv[1]))
+    sock.set_inheritable(False)
+    channel = ChildEnd(sock)
+    lifeline.tie(int(argv[2]), parent)
+    message = channel.receive()
+    if message is None:  # the parent went away before it said anything
         return 1
-    order = json.loads(line)
+    order = json.loads(message)
     signal.signal(signal.SIGTERM, _terminate)
-    Thread(target=_die_with_parent, args=(channel, parent), name="parent watch", daemon=True).start()
+    if order["words"] is not None:
+        _speak(order["words"])
     try:
         sys.path[:] = order["path"]
         target = resolve(order["target"])
     except Exception as error:  # noqa: BLE001 - whatever importing the user's module raises is what the parent must hear
-        _say(channel, {"error": describe(error, skip=1).traceback, "message": f"{type(error).__name__}: {error}"})
+        failure = {"error": describe(error, skip=1).traceback, "message": f"{type(error).__name__}: {error}"}
+        with suppress(OSError):  # nobody listens any more: the lifeline does the rest
+            channel.send(json.dumps(failure).encode())
         return 1
-    return _run(target, channel, order["args"], signals_ready=order["signals_ready"])
+    return _run(target, channel, order)
 
 
 def resolve(target: str) -> Callable[..., Any]:
@@ -65,14 +68,14 @@ def resolve(target: str) -> Callable[..., Any]:
     return function
 
 
-def _run(target: Callable[..., Any], channel: socket.socket, args: list[Any], *, signals_ready: bool) -> int:
-    def ready() -> None:
-        _say(channel, {"ready": True})
-
-    if signals_ready:
-        args = [ready, *args]
+def _run(target: Callable[..., Any], channel: ChildEnd, order: dict[str, Any]) -> int:
+    args = order["args"]
+    if order["converses"]:
+        args = [channel, *args]
+    elif order["signals_ready"]:
+        args = [lambda: _say_ready(channel), *args]
     else:
-        ready()
+        _say_ready(channel)
     result = target(*args)
     if inspect.iscoroutine(result):
         return asyncio.run(_cancel_on_sigterm(result))
@@ -100,21 +103,25 @@ async def _cancel_on_sigterm(coroutine: Awaitable[object]) -> int:
     return 0
 
 
+def _speak(words: int) -> None:
+    """Have the interpreter's last words go there: where every thread stands when a signal ends the process, or SIGTERM asks it to.
+
+    Written by a signal handler in C, they come even where Python code cannot run any more.
+    """
+    os.set_inheritable(words, False)
+    faulthandler.enable(words)
+    faulthandler.register(signal.SIGTERM, words, chain=True)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _say_ready(channel: ChildEnd) -> None:
+    with suppress(OSError):  # as above
+        channel.ready()
+
+
 def _terminate(_signal: int, _frame: object) -> None:
     sys.exit(TERMINATED)  # so that the target's `finally` runs
-
-
-def _say(channel: socket.socket, words: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # nobody listens any more: the watch over the parent does the rest
-        channel.sendall(json.dumps(words).encode() + b"\n")
-
-
-def _die_with_parent(channel: socket.socket, parent: int) -> None:
-    while os.getppid() == parent:
-        readable, _, _ = select.select([channel], [], [], PARENT_CHECK)
-        if readable and not channel.recv(1):
-            break
-    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,55 @@ def number():
     return 7
 
 value = 7
+
+def echo(channel, greeting):
+    channel.ready(greeting=greeting)
+    while (message := channel.receive()) is not None:
+        if message == b"waiting?":
+            message = str(channel.waiting()).encode()
+        channel.send(message)
+
+def converse_until(channel, how):
+    channel.ready()
+    channel.receive()
+    if how == "die":
+        os._exit(3)
+    if how == "deaf":
+        signal.pause()
+    if how == "close":
+        os.closerange(3, 256)
+        time.sleep(1000)
+
+def write(channel):
+    channel.ready()
+    while (message := channel.receive()) is not None:
+        print("out", message.decode())
+        print("err", message.decode(), file=sys.stderr)
+        subprocess.run(["sh", "-c", "echo from a child"])
+        os.write(1, b"x" * int(message))
+        channel.send(b"written")
+
+def crash(channel):
+    import ctypes
+    channel.ready()
+    channel.receive()
+    print("before it crashed")
+    ctypes.string_at(0)
+
+def grow(channel, megabytes):
+    channel.ready()
+    bytearray(megabytes * 2**20)
+    channel.receive()
+
+def hold_the_lock(channel, fifo):
+    """Run C code that never lets other threads run, with a member of the family that holds the pipe, too."""
+    import re
+    file = open(fifo, "w")
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], pass_fds=[file.fileno()])
+    channel.ready()
+    channel.receive()
+    sys.setswitchinterval(1000)
+    re.match(r"(a+)+$", "a" * 60 + "b")
 '''
 
 
@@ -310,6 +359,150 @@ async def test_it_starts_once():
     await process.join()
 
 
+# Conversing
+
+
+async def conversation(function, *args):
+    process = child(function, *args, converses=True)
+    await process.start()
+    return process
+
+
+async def test_messages_go_both_ways_whatever_their_size():
+    process = await conversation("echo", "good morning")
+    assert process.facts == {"greeting": "good morning"}
+    for message in (b"", b"\x00\xff\n", b"x" * 3_000_000):
+        process.channel.send(message)
+        assert await process.channel.receive() == message
+    process.channel.send(b"waiting?")
+    process.channel.send(b"second")
+    answers = [await process.channel.receive(), await process.channel.receive()]
+    assert answers == [b"True", b"second"]
+    process.channel.close()
+    assert await process.join() == Normal()
+
+
+async def test_the_end_of_a_conversation_is_heard():
+    process = await conversation("converse_until", "die")
+    process.channel.send(b"go on")
+    assert await process.channel.receive() is None
+    assert (await process.join()).error.returncode == 3
+    assert not process.channel.undelivered
+    assert await process.channel.receive() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+async def test_what_a_process_never_read_is_told_as_undelivered():
+    process = await conversation("converse_until", "deaf")
+    process.channel.send(b"one")
+    process.channel.send(b"two")
+    await asyncio.sleep(0.1)  # it is deaf from here on, or earlier: either way it has not read the second
+    process.kill()
+    assert await process.channel.receive() is None
+    assert process.channel.undelivered
+
+
+async def test_what_is_sent_to_a_process_that_has_ended_is_undelivered():
+    process = await conversation("converse_until", "die")
+    process.kill()
+    await process.join()
+    assert await process.channel.receive() is None
+    process.channel.send(b"too late")
+    assert process.channel.undelivered
+
+
+async def test_a_process_that_closes_what_it_does_not_own_is_heard_of_and_can_be_killed():
+    process = await conversation("converse_until", "close")
+    process.channel.send(b"go on")
+    assert await process.channel.receive() is None
+    assert process.alive
+    process.kill()
+    assert await process.join() == Killed()
+
+
+def test_one_that_was_not_started_has_neither_channel_nor_capture():
+    for name in ("channel", "capture"):
+        with pytest.raises(NotReady, match="not started"):
+            getattr(child("number"), name)
+
+
+# What it writes
+
+
+async def test_both_streams_of_a_conversing_process_are_kept_down_to_those_of_its_children():
+    process = await conversation("write")
+    process.channel.send(b"0")
+    await process.channel.receive()
+    taken = process.capture.take()
+    assert sorted(taken.output.splitlines()) == ["err 0", "from a child", "out 0"]
+    assert (taken.stderr, taken.words) == ("err 0\n", "")
+    assert process.capture.take().output == ""
+    process.kill()
+    await process.join()
+
+
+async def test_only_the_last_of_much_output_is_kept_and_what_went_is_counted():
+    process = await conversation("write")
+    process.channel.send(b"5000000")
+    await process.channel.receive()
+    output = process.capture.take().output
+    first, _, rest = output.partition("\n")
+    assert len(rest) == 64 * 1024
+    assert set(rest) == {"x"}
+    assert first == f"[... {5_000_000 + len('out 5000000err 5000000from a child') + 3 - 64 * 1024} bytes dropped ...]"
+    process.kill()
+    await process.join()
+
+
+async def test_the_last_words_of_a_crash_are_kept_apart_from_its_output():
+    process = await conversation("crash")
+    process.channel.send(b"go on")
+    await process.join()
+    taken = process.capture.take()
+    assert taken.output == "before it crashed\n"
+    assert "Fatal Python error: Segmentation fault" in taken.words
+    assert "in crash" in taken.words
+
+
+async def test_sigterm_has_it_say_where_it_stands():
+    process = await conversation("converse_until", "deaf")
+    process.channel.send(b"go on")
+    await process.stop(timeout=LIMIT)
+    assert "in converse_until" in process.capture.take().words
+
+
+# How much memory it used
+
+
+async def test_the_peak_of_its_memory_is_known_once_it_has_ended():
+    process = await conversation("grow", 400)
+    assert process.peak_rss is None
+    process.channel.close()
+    await process.join()
+    assert 400 * 2**20 < process.peak_rss < 1000 * 2**20
+
+
+async def test_a_peak_below_that_of_its_parent_is_not_known(monkeypatch):
+    process = await conversation("grow", 1)
+    process._carried_over = 2**40
+    process.kill()
+    await process.join()
+    assert process.peak_rss is None
+
+
+async def test_its_end_is_heard_of_where_there_are_no_process_descriptors(monkeypatch):
+    monkeypatch.delattr(os, "pidfd_open")
+    assert (await ended("leave", 3)).error.returncode == 3
+
+
+async def test_an_end_that_somebody_else_has_reaped_is_an_end(monkeypatch):
+    process = child("leave", 3)
+    monkeypatch.setattr(os, "wait4", lambda pid, options: os.waitpid(pid, 0) and os.waitpid(pid, 0))
+    await process.start()
+    async with asyncio.timeout(LIMIT):
+        assert (await process.join()).error.returncode == 255
+
+
 # The parent's end
 
 PARENT = """
@@ -317,8 +510,13 @@ import asyncio, os, sys, time
 from tidegate.supervision import ProcessChild
 
 async def main():
-    child = ProcessChild("tidegate_process_targets:hold", sys.argv[1], signals_ready=True)
+    if "busy" in sys.argv:
+        child = ProcessChild("tidegate_process_targets:hold_the_lock", sys.argv[1], converses=True)
+    else:
+        child = ProcessChild("tidegate_process_targets:hold", sys.argv[1], signals_ready=True)
     await child.start()
+    if "busy" in sys.argv:
+        child.channel.send(b"go on")
     if "fork" in sys.argv and os.fork() == 0:
         os.close(1)
         time.sleep(3)
@@ -343,6 +541,14 @@ async def parent(line, tmp_path, *how):
 
 async def test_it_dies_with_a_parent_that_is_killed(line, tmp_path):
     process = await parent(line, tmp_path)
+    process.kill()
+    await process.wait()
+    assert await line.silent()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sends a signal when a pipe ends")
+async def test_it_dies_with_its_parent_even_while_c_code_holds_the_lock_and_its_family_with_it(line, tmp_path):
+    process = await parent(line, tmp_path, "busy")
     process.kill()
     await process.wait()
     assert await line.silent()
