@@ -103,7 +103,11 @@ def echo(channel, greeting):
     channel.ready(greeting=greeting)
     while (message := channel.receive()) is not None:
         if message == b"waiting?":
-            message = str(channel.waiting()).encode()
+            before = channel.waiting()
+            channel.send(str(before).encode())
+            while not channel.waiting():
+                time.sleep(0.01)
+            message = b"now it waits"
         channel.send(message)
 
 def converse_until(channel, how):
@@ -375,9 +379,9 @@ async def test_messages_go_both_ways_whatever_their_size():
         process.channel.send(message)
         assert await process.channel.receive() == message
     process.channel.send(b"waiting?")
+    assert await process.channel.receive() == b"False"
     process.channel.send(b"second")
-    answers = [await process.channel.receive(), await process.channel.receive()]
-    assert answers == [b"True", b"second"]
+    assert [await process.channel.receive(), await process.channel.receive()] == [b"now it waits", b"second"]
     process.channel.close()
     assert await process.join() == Normal()
 
