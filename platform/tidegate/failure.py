@@ -6,7 +6,7 @@ import traceback
 
 from tidegate.jobs import Failure
 
-__all__ = ["MESSAGE_LIMIT", "TRACEBACK_LIMIT", "describe"]
+__all__ = ["MESSAGE_LIMIT", "TRACEBACK_LIMIT", "class_name", "describe", "message_of"]
 
 MESSAGE_LIMIT = 8_192  # characters; a message is read in a list, a longer one is data that went astray
 TRACEBACK_LIMIT = 65_536  # characters; the end is kept, since the raising frame stands there
@@ -20,16 +20,18 @@ def describe(error: BaseException | Failure | str, *, skip: int = 0) -> Failure:
         case str():
             return Failure("Failed", _bounded(error, MESSAGE_LIMIT))
         case _:
-            return Failure(_name(type(error)), _bounded(_message(error), MESSAGE_LIMIT), _trace(error, skip))
+            return Failure(class_name(type(error)), message_of(error), _trace(error, skip))
 
 
-def _name(cls: type[BaseException]) -> str:
+def class_name(cls: type[BaseException]) -> str:
+    """Return the name of an exception's class, with its module unless it is a builtin."""
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """Return what an exception says, bounded; where saying it fails, that."""
     try:
-        return str(error)
+        return _bounded(str(error), MESSAGE_LIMIT)
     except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything, and its failure is not the job's
         return f"<its __str__ raised {type(broken).__name__}>"
 
