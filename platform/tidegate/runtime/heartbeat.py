@@ -14,7 +14,7 @@ from typing import Protocol
 from tidegate.errors import DatabaseUnreachable
 from tidegate.runtime.node_lease import NodeLease
 
-__all__ = ["Heartbeat", "Pulse"]
+__all__ = ["Beating", "Beats", "Heartbeat", "Pulse"]
 
 RETRY = 1.0  # seconds between attempts while the database is away
 
@@ -27,6 +27,49 @@ class Pulse(Protocol):
 
     def close(self) -> None:
         """Let the connection go."""
+
+
+class Beating(Protocol):
+    """What a registry asks of the heartbeat of its identity."""
+
+    @property
+    def started(self) -> bool:
+        """Tell whether it was started."""
+
+    def steady(self) -> bool:
+        """Tell whether this node may judge others."""
+
+    def start(self) -> None:
+        """Begin to beat."""
+
+    def stop(self) -> None:
+        """Beat no more."""
+
+
+class Beats:
+    """What the beats of one identity amount to: pure bookkeeping, whoever sends them."""
+
+    def __init__(self, lease: NodeLease) -> None:
+        self._lease = lease
+        self._steady_since: float | None = None
+
+    def steady(self) -> bool:
+        """Tell whether heartbeats went through without a gap for one whole lease: only then may this node judge others (L4)."""
+        return self._steady_since is not None and self._lease.clock() - self._steady_since >= self._lease.lease
+
+    def confirmed(self, sent: float) -> float:
+        """Take note that a beat sent at `sent` was applied; return the seconds until the next one."""
+        if self._lease.remaining() < 0:  # it had run out: others may have judged meanwhile, so this one begins anew
+            self._steady_since = None
+        self._lease.confirmed(sent)
+        if self._steady_since is None:
+            self._steady_since = sent
+        return self._lease.lease / 3
+
+    def failed(self) -> float:
+        """Take note that a beat was not answered; return the seconds until the next try."""
+        self._steady_since = None
+        return min(RETRY, self._lease.lease / 6)
 
 
 class Heartbeat:
@@ -46,7 +89,7 @@ class Heartbeat:
         self._status = status
         self._on_lost = on_lost
         self._on_failed = on_failed
-        self._steady_since: float | None = None
+        self._beats = Beats(lease)
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -57,8 +100,8 @@ class Heartbeat:
         return self._thread is not None
 
     def steady(self) -> bool:
-        """Tell whether heartbeats went through without a gap for one whole lease: only then may this node judge others (L4)."""
-        return self._steady_since is not None and self._lease.clock() - self._steady_since >= self._lease.lease
+        """See `Beats.steady`."""
+        return self._beats.steady()
 
     def start(self) -> None:
         """Begin to beat; callbacks arrive on the running loop."""
@@ -77,23 +120,14 @@ class Heartbeat:
             try:
                 alive = self._pulse.beat(self._lease.node, self._lease.lease, self._status())
             except DatabaseUnreachable as error:
-                self._steady_since = None
+                pause = self._beats.failed()
                 self._tell(self._on_failed, str(error))
-                pause = min(RETRY, self._lease.lease / 6)
                 continue
             if not alive:
                 self._tell(self._on_lost)
                 break
-            self._confirm(sent)
-            pause = self._lease.lease / 3
+            pause = self._beats.confirmed(sent)
         self._pulse.close()
-
-    def _confirm(self, sent: float) -> None:
-        if self._lease.remaining() < 0:  # it had run out: others may have judged meanwhile, so this one begins anew
-            self._steady_since = None
-        self._lease.confirmed(sent)
-        if self._steady_since is None:
-            self._steady_since = sent
 
     def _tell(self, callback: Callable[..., None], *args: object) -> None:
         try:

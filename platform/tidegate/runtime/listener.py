@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tidegate.errors import DatabaseUnreachable
 from tidegate.events import DatabaseFailed, Event
-from tidegate.store.listener import Subscription
+from tidegate.runtime.ports import Notifications
 from tidegate.supervision import FunctionChild
 
 __all__ = ["Listener", "Switchboard"]
@@ -55,7 +55,7 @@ class Listener(FunctionChild):
 
     def __init__(
         self,
-        subscribe: Callable[[], Awaitable[Subscription]],
+        subscribe: Callable[[], Awaitable[Notifications]],
         switchboard: Switchboard,
         *,
         emit: Callable[[Event], None],

@@ -14,6 +14,7 @@ from typing import Any, Self
 from tidegate.errors import ConfigurationError, UnknownQueue
 from tidegate.events import CLOSE_WITHIN, Events
 from tidegate.handlers import Handlers
+from tidegate.runtime.ports import postgres_ports
 from tidegate.runtime.queue_supervisor import QueueSupervisor
 from tidegate.settings import Settings
 from tidegate.store.database import Database
@@ -73,8 +74,7 @@ class Node:
             self._store = await self._open()
             self._supervisor = QueueSupervisor(
                 self.settings,
-                database=self._database.conninfo,
-                store=self._store,
+                ports=postgres_ports(self._database.conninfo, self._store),
                 handlers=self.handlers,
                 queues=self.queues,
                 events=self.events,

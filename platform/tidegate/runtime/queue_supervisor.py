@@ -31,13 +31,10 @@ from tidegate.runtime.leader import Leader
 from tidegate.runtime.listener import Listener, Switchboard
 from tidegate.runtime.maintenance import Maintenance, Snapshot
 from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.ports import Ports
 from tidegate.runtime.queue_manager import QueueManager, Services
-from tidegate.runtime.transactions import EngineTransactions
 from tidegate.runtime.worker_registry import WorkerRegistry
 from tidegate.settings import QueueSettings, Settings
-from tidegate.store.heart import Heart
-from tidegate.store.listener import subscribe
-from tidegate.store.postgres import PostgresStore
 from tidegate.store.protocol import NodeRow
 from tidegate.supervision import ChildSpec, ChildState, Reason, Shutdown, Strategy, Supervisor
 
@@ -53,8 +50,7 @@ class QueueSupervisor(Supervisor):
         self,
         settings: Settings,
         *,
-        database: str,
-        store: PostgresStore,
+        ports: Ports,
         handlers: Handlers,
         queues: Sequence[str] | None = None,
         events: Events | None = None,
@@ -64,15 +60,14 @@ class QueueSupervisor(Supervisor):
         self.settings = settings
         self.events = events or Events()
         self.queues = tuple(queues or settings.queue_names)
-        self._database = database
-        self._store = store
+        self._ports = ports
+        self._store = ports.store
         self._handlers = handlers
         self._rng = Random(seed)  # seeded from the system unless a test says otherwise; ids come from it, too
         self._switchboard = Switchboard()
-        self._transactions = EngineTransactions(store.engine)
         self._threads: dict[str, ThreadExecutor] = {}
         self._maintenance = Maintenance(
-            store=store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit
+            store=ports.store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit
         )
         self._lease = self._new_lease()
         membership = ChildSpec("membership", self._membership, shutdown=None)
@@ -124,7 +119,7 @@ class QueueSupervisor(Supervisor):
         """Drain and end."""
         self.drain()
         await super().stop(reason, timeout)
-        self._transactions.close()
+        self._ports.transactions.close()
         for threads in self._threads.values():
             threads.close()
 
@@ -138,10 +133,10 @@ class QueueSupervisor(Supervisor):
 
     def _new_lease(self) -> NodeLease:
         name = f"{socket.gethostname()}-{os.getpid()}-{self._rng.getrandbits(24):06x}"
-        return NodeLease(name, self.settings.lease)
+        return NodeLease(name, self.settings.lease, clock=self._ports.clock)
 
     def _listener(self) -> Listener:
-        return Listener(lambda: subscribe(self._database), self._switchboard, emit=self.events.emit, rng=self._rng)
+        return Listener(self._ports.subscribe, self._switchboard, emit=self.events.emit, rng=self._rng)
 
     def _membership(self) -> Supervisor:
         children = (
@@ -159,7 +154,7 @@ class QueueSupervisor(Supervisor):
             row,
             self._lease,
             store=self._store,
-            pulse=lambda: Heart(self._database),
+            heartbeat=self._ports.heartbeat,
             kinds=self._handlers.kinds(),
             poison_after={name: self.settings.queue(name).poison_after for name in self.settings.queue_names},
             status=self.status,
@@ -177,7 +172,7 @@ class QueueSupervisor(Supervisor):
         )
 
     def _manager(self, queue: QueueSettings) -> QueueManager:
-        services = Services(self._store, self._handlers, self._transactions, self._switchboard, self.events.emit, self._rng)
+        services = Services(self._store, self._handlers, self._ports.transactions, self._switchboard, self.events.emit, self._rng)
         return QueueManager(queue, services, lease=self._lease, executor=self._executor)
 
     def _executor(self, queue: QueueSettings) -> Executor:

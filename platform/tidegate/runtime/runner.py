@@ -44,6 +44,9 @@ class Transactions(Protocol):
     async def discard(self, transaction: Any) -> None:
         """Roll back."""
 
+    def close(self) -> None:
+        """Let go what it holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

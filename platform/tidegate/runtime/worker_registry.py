@@ -16,8 +16,8 @@ from typing import Any
 
 from tidegate.errors import DatabaseUnreachable, TidegateError
 from tidegate.events import DatabaseFailed, Event, NodeDown, NodeUp
-from tidegate.runtime.heartbeat import Heartbeat, Pulse
 from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.ports import HeartbeatMaker
 from tidegate.runtime.rescue import rescue_lost
 from tidegate.store.protocol import NodeRow, Store
 from tidegate.supervision import Exit, FunctionChild, Reason, Shutdown
@@ -47,7 +47,7 @@ class WorkerRegistry(FunctionChild):
         lease: NodeLease,
         *,
         store: Store,
-        pulse: Callable[[], Pulse],
+        heartbeat: HeartbeatMaker,
         kinds: Sequence[str],
         poison_after: Mapping[str, int],
         status: Callable[[], Mapping[str, Any]],
@@ -67,7 +67,7 @@ class WorkerRegistry(FunctionChild):
         self._said = "null"
         self._kinds_at = 0.0
         self._failing = False
-        self._heartbeat = Heartbeat(lease, pulse(), status=lambda: self._said, on_lost=self._is_lost, on_failed=self._failed)
+        self._heartbeat = heartbeat(lease, status=lambda: self._said, on_lost=self._is_lost, on_failed=self._failed)
 
     def __repr__(self) -> str:
         return f"<WorkerRegistry {self._lease.node}>"

@@ -1,0 +1,68 @@
+"""What a node reaches the world outside its event loop by: the database in its several guises, and a clock.
+
+`postgres_ports` are the real ones. Simulation hands in others, under which a whole node lives on one virtual-time loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tidegate.runtime.heartbeat import Beating, Heartbeat
+from tidegate.runtime.node_lease import NodeLease, boot_time
+from tidegate.runtime.runner import Transactions
+from tidegate.runtime.transactions import EngineTransactions
+from tidegate.store.heart import Heart
+from tidegate.store.listener import Notification, subscribe
+from tidegate.store.postgres import PostgresStore
+from tidegate.store.protocol import Store
+
+__all__ = ["HeartbeatMaker", "Notifications", "Ports", "postgres_ports"]
+
+
+class Notifications(Protocol):
+    """One subscription to what the fleet tells."""
+
+    def notifications(self) -> AsyncIterator[Notification]:
+        """Yield what is told from now on; raises `DatabaseUnreachable` when the subscription is lost."""
+
+    async def close(self) -> None:
+        """Hear no more."""
+
+
+class HeartbeatMaker(Protocol):
+    """Makes the heartbeat of one identity; the callbacks arrive on the loop that starts it."""
+
+    def __call__(
+        self,
+        lease: NodeLease,
+        *,
+        status: Callable[[], str | None],
+        on_lost: Callable[[], None],
+        on_failed: Callable[[str], None],
+    ) -> Beating:
+        """Return a heartbeat that is not started yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ways out of one node."""
+
+    store: Store
+    subscribe: Callable[[], Awaitable[Notifications]]
+    heartbeat: HeartbeatMaker
+    transactions: Transactions
+    clock: Callable[[], float] = boot_time
+    """The clock of the node's lease: one that suspended machines and frozen processes cannot stop."""
+
+
+def postgres_ports(database: str, store: PostgresStore) -> Ports:
+    """Return the ways to a PostgreSQL."""
+
+    def heartbeat(
+        lease: NodeLease, *, status: Callable[[], str | None], on_lost: Callable[[], None], on_failed: Callable[[str], None]
+    ) -> Heartbeat:
+        return Heartbeat(lease, Heart(database), status=status, on_lost=on_lost, on_failed=on_failed)
+
+    return Ports(store, lambda: subscribe(database), heartbeat, EngineTransactions(store.engine))
