@@ -50,6 +50,7 @@ bench: setup ## Print the figures of benchmarks/
 schema: setup ## Write the generated files: JSON Schema, dashboards, reference pages
 	$(PY) -m tidegate.settings.schema
 	$(PY) grafana/build.py
+	$(PY) docs/build.py
 
 clean: ## Remove what was made here
 	rm -rf .venv .tidegate .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

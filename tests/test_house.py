@@ -202,6 +202,11 @@ def test_every_statement_is_used_and_says_what_it_is_for() -> None:
         assert f'"{file.stem}"' in source or f"'{file.stem}'" in source, f"nothing uses {file.name}"
 
 
+def test_the_reference_pages_are_current() -> None:
+    done = subprocess.run([sys.executable, "docs/build.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"they are made from code; `make schema` writes them: {done.stderr}"
+
+
 def test_importing_tidegate_loads_nothing_heavy() -> None:
     heavy = {"sqlalchemy", "pydantic", "pydantic_settings", "psycopg", "click", "rich", "starlette", "uvicorn", "prometheus_client"}
     code = "import sys, tidegate; print(*sorted({name.split('.')[0] for name in sys.modules}))"
