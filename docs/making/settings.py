@@ -20,8 +20,8 @@ HEAD: Final = """\
 Made from the model by `make schema`; a test holds it current.
 
 What holds is said, in this order, by an argument (`--database`, `Tidegate.connect(...)`, `Node(...)`), a variable of the
-environment, `queues.yaml`, and the default below. `tidegate config show --origin` prints every value with the place that it comes from,
-`tidegate config check` every mistake with its line. The file is `queues.yaml` in the working directory, or what `--config` or
+environment, `queues.yaml`, and the default below. `tidegate config show --origin` prints every value with the place that it comes
+from, `tidegate config check` every mistake with its line. The file is `queues.yaml` in the working directory, or what `--config` or
 `TIDEGATE_CONFIG` names; the modules of `jobs` are found from its folder.
 
 - A *time* is a number of seconds or a text such as `30s`, `250ms`, `5m`, `1h30m`, `1d`.
