@@ -6,20 +6,18 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from tidegate.stages.consumer import Consumer
 from tidegate.stages.errors import BadOption, StageGone
 from tidegate.stages.producer import Producer
+from tidegate.stages.puller import EXHAUSTED, Puller
 from tidegate.stages.subscription import Demand, StageRef, SubRef, Subscription, Why
 from tidegate.supervision.exits import Crash, Exit, Normal, Reason, expected
-from tidegate.supervision.tasks import spawn
 
 __all__ = ["from_iterable", "stream"]
 
 T = TypeVar("T")
-
-EXHAUSTED: Final = object()  # the info behind the last event
 
 
 def from_iterable(
@@ -59,28 +57,11 @@ async def stream(*subs: Subscription[T] | StageRef[T]) -> AsyncGenerator[T, None
         raise StageGone(tap, reason) from (reason.error if isinstance(reason, Crash) else None)
 
 
-class SourceProducer(Producer[T]):
-    """What both kinds of iterables have in common: the end."""
-
-    def __init__(self, stop_when_alone: bool, **kw: Any) -> None:
-        super().__init__(**kw)
-        self._stop_when_alone = stop_when_alone
-
-    async def handle_info(self, message: Any) -> None:
-        if message is EXHAUSTED:
-            await self.stop()
-        else:
-            await super().handle_info(message)
-
-    async def handle_cancel(self, sub: SubRef, reason: Reason) -> None:  # noqa: ARG002 - whoever it was
-        if self._stop_when_alone and not self._outflows:
-            await self.stop()
-
-
-class IterableProducer(SourceProducer[T]):
+class IterableProducer(Producer[T]):
     def __init__(self, it: Iterator[T], stop_when_alone: bool, **kw: Any) -> None:
-        super().__init__(stop_when_alone, **kw)
+        super().__init__(**kw)
         self._it = it
+        self._stop_when_alone = stop_when_alone
 
     async def handle_demand(self, demand: int) -> Sequence[T]:
         events: list[T] = []
@@ -93,55 +74,41 @@ class IterableProducer(SourceProducer[T]):
             self.info(EXHAUSTED)
         return events
 
+    async def handle_info(self, message: Any) -> None:
+        if message is EXHAUSTED:
+            await self.stop()
+        else:
+            await super().handle_info(message)
+
+    async def handle_cancel(self, sub: SubRef, reason: Reason) -> None:  # noqa: ARG002 - whoever it was
+        if self._stop_when_alone and not self._outflows:
+            await self.stop()
+
     async def terminate(self, reason: Reason) -> None:  # noqa: ARG002 - whatever it was
         if isinstance(self._it, Generator):
             self._it.close()
 
 
-class AsyncIterableProducer(SourceProducer[T]):
-    """An asynchronous iterable is waited for beside the mailbox, so that a slow one keeps nobody from being heard."""
+class AsyncIterableProducer(Puller[T]):
+    patient = False
 
     def __init__(self, it: AsyncIterator[T], stop_when_alone: bool, **kw: Any) -> None:
-        super().__init__(stop_when_alone, **kw)
+        super().__init__(**kw)
         self._it = it
-        self._owed = 0
-        self._wanted = asyncio.Event()
-        self._pump: asyncio.Task[None] | None = None
+        self._stop_when_alone = stop_when_alone
 
-    async def handle_demand(self, demand: int) -> Sequence[T]:
-        self._owed += demand
-        self._wanted.set()
-        return ()
+    async def pull(self, demand: int) -> Sequence[T]:  # noqa: ARG002 - it yields one by one
+        return [await anext(self._it)]
 
-    async def handle_retract(self, demand: int) -> None:
-        self._owed = max(self._owed - demand, 0)
-
-    async def _begin(self) -> None:
-        self._pump = spawn(self._run_pump(), name=f"pump of {self.name or type(self).__name__}")
-        await super()._begin()
-
-    async def _run_pump(self) -> None:
-        try:
-            while True:
-                while self._owed <= 0:
-                    self._wanted.clear()
-                    await self._wanted.wait()
-                event = await anext(self._it)
-                self._owed = max(self._owed - 1, 0)
-                self.emit([event])
-        except StopAsyncIteration:
-            self.info(EXHAUSTED)
-        except Exception as error:  # noqa: BLE001 - it is the user's iterable, and its failure is this stage's
-            self._post(self._fail, None, error)
+    async def handle_cancel(self, sub: SubRef, reason: Reason) -> None:  # noqa: ARG002 - whoever it was
+        if self._stop_when_alone and not self._outflows:
+            await self.stop()
 
     async def _unwind(self) -> None:
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait({self._pump}, timeout=self.kill_grace)
+        await super()._unwind()
         if isinstance(self._it, AsyncGenerator):
             with suppress(RuntimeError):  # it is still running: it did not let itself be cancelled
                 await self._it.aclose()
-        await super()._unwind()
 
 
 class Tap(Consumer[T]):
