@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -12,6 +14,7 @@ from tidegate.jobs import Failure, Job, NewJob, Reason, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.postgres import PostgresStore
 from tidegate.store.protocol import Applied, Claim, Line, NodeRow
+from tidegate.testing.memory import MemoryStore
 
 KIND = "shop.jobs:send"
 FROM_THE_START = [(0, 0)]
@@ -44,7 +47,7 @@ def dead(job: Job[bytes], reason: Reason = Reason.ATTEMPTS_EXHAUSTED) -> Ack:
 class Scene:
     """A store, its nodes' lines, and a connection of the test's own to look with."""
 
-    def __init__(self, store: PostgresStore, database: str) -> None:
+    def __init__(self, store: PostgresStore | MemoryStore, database: str) -> None:
         self.store = store
         self.database = database
         self._lines: dict[tuple[str, str], Line] = {}
@@ -73,6 +76,34 @@ class Scene:
     async def ack(self, *acks: Ack, node: str = "n1", queue: str = "email") -> list[Applied]:
         return (await (await self.line(node, queue)).exchange(acks, None, now=0.0)).applied
 
+    # What the tables hold, and what is done to them by hand: by column, so that it can be asked of any store.
+
+    def look(self, table: str, *columns: str, **where: Any) -> list[dict[str, Any]]:
+        """Return these columns of the rows that match, in the order in which they came about."""
+        order = {"attempts": "job_id, lease", "dead_letters": "job_id"}.get(table, "id")
+        conditions = " AND ".join(["true", *(f"{name} = %s" for name in where)])
+        query = f"SELECT {', '.join(columns)} FROM tidegate.{table} WHERE {conditions} ORDER BY {order}"
+        return self.rows(query, *where.values())
+
+    def look_one(self, table: str, *columns: str) -> dict[str, Any]:
+        [row] = self.look(table, *columns)
+        return row
+
+    def put(self, table: str, **values: Any) -> None:
+        """Set columns of every row."""
+        self.execute(f"UPDATE tidegate.{table} SET {', '.join(f'{name} = %s' for name in values)}", *values.values())
+
+    def shift(self, table: str, moment: str, seconds: float) -> None:
+        """Move a moment of every row."""
+        self.execute(f"UPDATE tidegate.{table} SET {moment} = {moment} + %s * interval '1 second'", seconds)
+
+    def clear(self, table: str) -> None:
+        self.execute(f"DELETE FROM tidegate.{table}")
+
+    def now(self) -> datetime:
+        """Return the store's date."""
+        return self.row("SELECT clock_timestamp() AS now")["now"]
+
     def rows(self, query: str, *params: Any) -> list[dict[str, Any]]:
         with psycopg.connect(self.database, autocommit=True, row_factory=dict_row) as connection:
             return connection.execute(query, params).fetchall()
@@ -88,3 +119,37 @@ class Scene:
     async def close(self) -> None:
         for line in self._lines.values():
             await line.close()
+
+
+class MemoryScene(Scene):
+    """The same words on a database in memory."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__(store, "")
+        self._tables = store.database
+
+    def look(self, table: str, *columns: str, **where: Any) -> list[dict[str, Any]]:
+        rows = [asdict(row) for row in self._tables.jobs.values()] if table == "jobs" else getattr(self._tables, table)
+        found = [row for row in rows if all(row[name] == value for name, value in where.items())]
+        return [{name: row[name] for name in columns} for row in found]
+
+    def put(self, table: str, **values: Any) -> None:
+        for row in getattr(self._tables, table).values():
+            for name, value in values.items():
+                setattr(row, name, value)
+
+    def shift(self, table: str, moment: str, seconds: float) -> None:
+        if table == "leader":
+            assert self._tables.leader is not None
+            node, expires = self._tables.leader
+            self._tables.leader = (node, expires + seconds)
+            return
+        for row in getattr(self._tables, table).values():
+            before = getattr(row, moment)
+            setattr(row, moment, None if before is None else before + seconds)
+
+    def clear(self, table: str) -> None:
+        getattr(self._tables, table).clear()
+
+    def now(self) -> datetime:
+        return self._tables.date(self._tables.clock())

@@ -14,28 +14,32 @@ from tidegate.runtime.rescue import verdicts
 from tidegate.store.protocol import Applied, Claim
 
 
-async def test_a_done_job_moves_to_the_history_and_leaves_no_attempt_row(scene: Scene) -> None:
-    await scene.enqueue(new(meta={"a": 1}))
-    [job] = await scene.claim()
-    assert await scene.ack(done(job, result=b'{"x":1}')) == [Applied(job.id, 1, State.COMPLETED)]
-    assert scene.rows("SELECT 1 FROM tidegate.jobs") == []
-    assert scene.rows("SELECT 1 FROM tidegate.attempts") == []
-    row = scene.row(
-        "SELECT id, state, attempt, node, result, meta, duration, finished_at > started_at AS ran FROM tidegate.history"
-    )
+async def test_a_done_job_moves_to_the_history_and_leaves_no_attempt_row(any_scene: Scene) -> None:
+    await any_scene.enqueue(new(meta={"a": 1}))
+    [job] = await any_scene.claim()
+    assert await any_scene.ack(done(job, result=b'{"x":1}')) == [Applied(job.id, 1, State.COMPLETED)]
+    assert any_scene.look("jobs", "id") == []
+    assert any_scene.look("attempts", "job_id") == []
+    row = any_scene.look_one("history", "id", "state", "attempt", "node", "result", "meta", "duration", "started_at", "finished_at")
+    row["ran"] = row.pop("finished_at") > row.pop("started_at")
     assert row == {
         "id": job.id, "state": "completed", "attempt": 1, "node": "n1", "result": {"x": 1}, "meta": {"a": 1}, "duration": 0.25, "ran": True,
     }  # fmt: skip
 
 
-async def test_a_failed_job_is_scheduled_again_with_its_attempt_on_record(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    await scene.ack(failed(job, delay=60))
-    row = scene.row("SELECT state, attempt, node, claimed_at, run_at > now() + interval '59 s' AS later FROM tidegate.jobs")
-    assert row == {"state": "scheduled", "attempt": 1, "node": None, "claimed_at": None, "later": True}
-    attempt = scene.row(
-        "SELECT job_id, lease, attempt, outcome, error_type, error_message, traceback, duration FROM tidegate.attempts"
+async def test_a_failed_job_is_scheduled_again_with_its_attempt_on_record(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    await any_scene.ack(failed(job, delay=60))
+    row = any_scene.look_one("jobs", "state", "attempt", "node", "claimed_at")
+    assert row == {"state": "scheduled", "attempt": 1, "node": None, "claimed_at": None}
+    line = await any_scene.line()
+    any_scene.shift("jobs", "run_at", -50)
+    assert await line.promote(10) == (0, {})
+    any_scene.shift("jobs", "run_at", -10)
+    assert (await line.promote(10))[0] == 1
+    attempt = any_scene.look_one(
+        "attempts", "job_id", "lease", "attempt", "outcome", "error_type", "error_message", "traceback", "duration"
     )
     assert attempt == {
         "job_id": job.id, "lease": 1, "attempt": 1, "outcome": "failed", "error_type": "ValueError", "error_message": "bad",
@@ -43,26 +47,26 @@ async def test_a_failed_job_is_scheduled_again_with_its_attempt_on_record(scene:
     }  # fmt: skip
 
 
-async def test_a_second_good_try_is_an_attempt_row_too(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    await scene.ack(failed(job))
-    await (await scene.line()).promote(10)
-    [again] = await scene.claim()
+async def test_a_second_good_try_is_an_attempt_row_too(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    await any_scene.ack(failed(job))
+    await (await any_scene.line()).promote(10)
+    [again] = await any_scene.claim()
     assert (again.attempt, again.lease) == (2, 2)
-    await scene.ack(done(again))
-    assert [row["outcome"] for row in scene.rows("SELECT outcome FROM tidegate.attempts ORDER BY lease")] == ["failed", "done"]
+    await any_scene.ack(done(again))
+    assert [row["outcome"] for row in any_scene.look("attempts", "outcome")] == ["failed", "done"]
 
 
-async def test_a_dead_job_carries_a_copy_of_all_its_attempts(scene: Scene) -> None:
-    await scene.enqueue(new(priority=4))
-    [job] = await scene.claim()
-    await scene.ack(failed(job))
-    await (await scene.line()).promote(10)
-    [again] = await scene.claim()
-    await scene.ack(dead(again))
-    row = scene.row(
-        "SELECT job_id, queue, priority, attempt, lease, reason, error_type, attempts, retried_as FROM tidegate.dead_letters"
+async def test_a_dead_job_carries_a_copy_of_all_its_attempts(any_scene: Scene) -> None:
+    await any_scene.enqueue(new(priority=4))
+    [job] = await any_scene.claim()
+    await any_scene.ack(failed(job))
+    await (await any_scene.line()).promote(10)
+    [again] = await any_scene.claim()
+    await any_scene.ack(dead(again))
+    row = any_scene.look_one(
+        "dead_letters", "job_id", "queue", "priority", "attempt", "lease", "reason", "error_type", "attempts", "retried_as"
     )
     assert [(a["attempt"], a["lease"], a["outcome"], a["traceback"]) for a in row.pop("attempts")] == [
         (1, 1, "failed", "trace"),
@@ -74,11 +78,11 @@ async def test_a_dead_job_carries_a_copy_of_all_its_attempts(scene: Scene) -> No
     }  # fmt: skip
 
 
-async def test_a_release_charges_nothing(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    await scene.ack(released(job))
-    assert scene.row("SELECT state, attempt, lease, node FROM tidegate.jobs") == {
+async def test_a_release_charges_nothing(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    await any_scene.ack(released(job))
+    assert any_scene.look_one("jobs", "state", "attempt", "lease", "node") == {
         "state": "ready",
         "attempt": 0,
         "lease": 1,
@@ -86,201 +90,201 @@ async def test_a_release_charges_nothing(scene: Scene) -> None:
     }
 
 
-async def test_a_snooze_charges_nothing_and_waits(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    await scene.ack(Ack(job.id, job.lease, State.SCHEDULED, Word.SNOOZED, delay=60, charged=False, duration=0.1))
-    assert scene.row("SELECT state, attempt FROM tidegate.jobs") == {"state": "scheduled", "attempt": 0}
+async def test_a_snooze_charges_nothing_and_waits(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    await any_scene.ack(Ack(job.id, job.lease, State.SCHEDULED, Word.SNOOZED, delay=60, charged=False, duration=0.1))
+    assert any_scene.look_one("jobs", "state", "attempt") == {"state": "scheduled", "attempt": 0}
 
 
 @pytest.mark.parametrize("wrong", [{"lease": 2}, {"lease": 0}, {"job_id": 999_999}])
-async def test_l3_an_ack_under_another_lease_is_refused(scene: Scene, wrong: dict[str, int]) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    assert await scene.ack(replace(done(job), **wrong)) == []
-    assert len(scene.rows("SELECT 1 FROM tidegate.jobs WHERE state = 'running'")) == 1
+async def test_l3_an_ack_under_another_lease_is_refused(any_scene: Scene, wrong: dict[str, int]) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    assert await any_scene.ack(replace(done(job), **wrong)) == []
+    assert len(any_scene.look("jobs", "id", state="running")) == 1
 
 
-async def test_l3_an_ack_of_another_node_is_refused(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    await scene.node("n2")
-    assert await scene.ack(done(job), node="n2") == []
+async def test_l3_an_ack_of_another_node_is_refused(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    await any_scene.node("n2")
+    assert await any_scene.ack(done(job), node="n2") == []
 
 
-async def test_l3_a_second_ack_finds_nothing(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    await scene.ack(done(job))
-    assert await scene.ack(done(job)) == []
-    assert len(scene.rows("SELECT 1 FROM tidegate.history")) == 1
+async def test_l3_a_second_ack_finds_nothing(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    await any_scene.ack(done(job))
+    assert await any_scene.ack(done(job)) == []
+    assert len(any_scene.look("history", "id")) == 1
 
 
-async def test_a1_acks_and_a_claim_travel_together_and_both_take_effect(scene: Scene) -> None:
-    ids = await scene.enqueue(new(), new())
-    [first] = await scene.claim(1)
-    answer = await (await scene.line()).exchange([done(first)], Claim(5, None), now=0.0)
+async def test_a1_acks_and_a_claim_travel_together_and_both_take_effect(any_scene: Scene) -> None:
+    ids = await any_scene.enqueue(new(), new())
+    [first] = await any_scene.claim(1)
+    answer = await (await any_scene.line()).exchange([done(first)], Claim(5, None), now=0.0)
     assert answer.claimed is not None
     assert ([row.job_id for row in answer.applied], [job.id for job in answer.claimed.jobs]) == ([ids[0]], [ids[1]])
 
 
-async def test_a1_a_batch_of_acks_of_all_kinds_is_one_statement(scene: Scene) -> None:
-    await scene.enqueue(*[new()] * 5)
-    a, b, c, d, e = await scene.claim()
+async def test_a1_a_batch_of_acks_of_all_kinds_is_one_statement(any_scene: Scene) -> None:
+    await any_scene.enqueue(*[new()] * 5)
+    a, b, c, d, e = await any_scene.claim()
     cancelled = Ack(e.id, e.lease, State.CANCELLED, Word.CANCELLED, failure=Failure("Cancel", "no need"), duration=0.1)
-    applied = await scene.ack(done(a), failed(b), released(c), dead(d), cancelled)
+    applied = await any_scene.ack(done(a), failed(b), released(c), dead(d), cancelled)
     assert {row.job_id: row.state for row in applied} == {
         a.id: State.COMPLETED, b.id: State.SCHEDULED, c.id: State.READY, d.id: State.DEAD, e.id: State.CANCELLED,
     }  # fmt: skip
 
 
-async def test_text_that_postgresql_cannot_hold_is_kept_readable(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    await scene.ack(replace(failed(job), failure=Failure("E", "nul \x00 and \ud800", "t")))
-    assert scene.row("SELECT error_message FROM tidegate.attempts")["error_message"] == "nul \\x00 and \\ud800"
+async def test_text_that_postgresql_cannot_hold_is_kept_readable(postgres_scene: Scene) -> None:
+    await postgres_scene.enqueue(new())
+    [job] = await postgres_scene.claim()
+    await postgres_scene.ack(replace(failed(job), failure=Failure("E", "nul \x00 and \ud800", "t")))
+    assert postgres_scene.look_one("attempts", "error_message")["error_message"] == "nul \\x00 and \\ud800"
 
 
-async def test_a_job_whose_cancellation_was_asked_for_is_not_retried(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    scene.execute("UPDATE tidegate.jobs SET cancel_requested = true")
-    assert await scene.ack(failed(job)) == [Applied(job.id, 1, State.CANCELLED)]
-    assert scene.row("SELECT state FROM tidegate.history") == {"state": "cancelled"}
+async def test_a_job_whose_cancellation_was_asked_for_is_not_retried(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    any_scene.put("jobs", cancel_requested=True)
+    assert await any_scene.ack(failed(job)) == [Applied(job.id, 1, State.CANCELLED)]
+    assert any_scene.look_one("history", "state") == {"state": "cancelled"}
 
 
-async def test_acks_that_landed_are_recognised_by_their_marks(scene: Scene) -> None:
-    await scene.enqueue(*[new()] * 4)
-    a, b, c, d = await scene.claim()
-    await scene.ack(done(a), failed(b), dead(c))
-    assert await (await scene.line()).landed([done(a), failed(b), dead(c), done(d)]) == {(a.id, 1), (b.id, 1), (c.id, 1)}
+async def test_acks_that_landed_are_recognised_by_their_marks(any_scene: Scene) -> None:
+    await any_scene.enqueue(*[new()] * 4)
+    a, b, c, d = await any_scene.claim()
+    await any_scene.ack(done(a), failed(b), dead(c))
+    assert await (await any_scene.line()).landed([done(a), failed(b), dead(c), done(d)]) == {(a.id, 1), (b.id, 1), (c.id, 1)}
 
 
-async def test_l1_a_heartbeat_renews_and_tells_a_dead_identity_so(scene: Scene) -> None:
-    assert await scene.store.heartbeat("n1", lease=30, status='{"queues": {}}')
-    await scene.store.retire("n1")
-    assert not await scene.store.heartbeat("n1", lease=30, status=None)
-    assert not await scene.store.heartbeat("never was", lease=30, status=None)
+async def test_l1_a_heartbeat_renews_and_tells_a_dead_identity_so(any_scene: Scene) -> None:
+    assert await any_scene.store.heartbeat("n1", lease=30, status='{"queues": {}}')
+    await any_scene.store.retire("n1")
+    assert not await any_scene.store.heartbeat("n1", lease=30, status=None)
+    assert not await any_scene.store.heartbeat("never was", lease=30, status=None)
 
 
-async def test_l1_an_expired_row_that_nobody_marked_dead_may_be_renewed(scene: Scene) -> None:
-    scene.execute("UPDATE tidegate.nodes SET expires = now() - interval '1 hour'")
-    assert await scene.store.heartbeat("n1", lease=30, status=None)
-    assert await scene.store.mark_lost() == []
+async def test_l1_an_expired_row_that_nobody_marked_dead_may_be_renewed(any_scene: Scene) -> None:
+    any_scene.shift("nodes", "expires", -3600)
+    assert await any_scene.store.heartbeat("n1", lease=30, status=None)
+    assert await any_scene.store.mark_lost() == []
 
 
-async def test_l4_an_expired_node_is_marked_dead_once(scene: Scene) -> None:
-    scene.execute("UPDATE tidegate.nodes SET expires = now() - interval '1 s'")
-    assert await scene.store.mark_lost() == ["n1"]
-    assert await scene.store.mark_lost() == []
+async def test_l4_an_expired_node_is_marked_dead_once(any_scene: Scene) -> None:
+    any_scene.shift("nodes", "expires", -31)
+    assert await any_scene.store.mark_lost() == ["n1"]
+    assert await any_scene.store.mark_lost() == []
 
 
-async def test_l4_jobs_of_a_lost_node_are_ready_again_their_place_kept_no_attempt_charged(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    await scene.store.retire("n1")
-    assert await scene.store.lost_nodes() == ["n1"]
-    rescued = await scene.store.rescue("n1", lambda suspects: verdicts("n1", suspects, {}))
+async def test_l4_jobs_of_a_lost_node_are_ready_again_their_place_kept_no_attempt_charged(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    await any_scene.store.retire("n1")
+    assert await any_scene.store.lost_nodes() == ["n1"]
+    rescued = await any_scene.store.rescue("n1", lambda suspects: verdicts("n1", suspects, {}))
     assert [(suspect.job_id, state) for suspect, state in rescued] == [(job.id, State.READY)]
-    row = scene.row("SELECT state, attempt, lease, seq, node, crashes FROM tidegate.jobs")
+    row = any_scene.look_one("jobs", "state", "attempt", "lease", "seq", "node", "crashes")
     assert row == {"state": "ready", "attempt": 0, "lease": 1, "seq": job.seq, "node": None, "crashes": 1}
-    assert scene.row("SELECT outcome, node FROM tidegate.attempts") == {"outcome": "lease_lost", "node": "n1"}
-    assert await scene.store.lost_nodes() == []
+    assert any_scene.look_one("attempts", "outcome", "node") == {"outcome": "lease_lost", "node": "n1"}
+    assert await any_scene.store.lost_nodes() == []
 
 
-async def test_l4_jobs_of_a_node_without_a_row_are_rescued_too(scene: Scene) -> None:
-    await scene.enqueue(new())
-    await scene.claim()
-    scene.execute("DELETE FROM tidegate.nodes")
-    assert await scene.store.lost_nodes() == ["n1"]
+async def test_l4_jobs_of_a_node_without_a_row_are_rescued_too(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    await any_scene.claim()
+    any_scene.clear("nodes")
+    assert await any_scene.store.lost_nodes() == ["n1"]
 
 
-async def test_l4_the_jobs_of_a_living_node_are_never_touched(scene: Scene) -> None:
-    await scene.enqueue(new())
-    await scene.claim()
-    scene.execute("UPDATE tidegate.jobs SET claimed_at = now() - interval '10 days'")
-    assert await scene.store.mark_lost() == []
-    assert await scene.store.lost_nodes() == []
+async def test_l4_the_jobs_of_a_living_node_are_never_touched(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    await any_scene.claim()
+    any_scene.shift("jobs", "claimed_at", -864_000)
+    assert await any_scene.store.mark_lost() == []
+    assert await any_scene.store.lost_nodes() == []
 
 
-async def test_l3_the_late_ack_of_a_rescued_job_is_refused(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    await scene.store.retire("n1")
-    await scene.store.rescue("n1", lambda suspects: verdicts("n1", suspects, {}))
-    assert await scene.ack(done(job)) == []
-    await scene.node("n2")
-    [again] = await scene.claim(node="n2")
+async def test_l3_the_late_ack_of_a_rescued_job_is_refused(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    await any_scene.store.retire("n1")
+    await any_scene.store.rescue("n1", lambda suspects: verdicts("n1", suspects, {}))
+    assert await any_scene.ack(done(job)) == []
+    await any_scene.node("n2")
+    [again] = await any_scene.claim(node="n2")
     assert (again.id, again.attempt, again.lease) == (job.id, 1, 2)
-    assert await scene.ack(done(job)) == []
-    assert await scene.ack(done(again), node="n2") == [Applied(job.id, 2, State.COMPLETED)]
+    assert await any_scene.ack(done(job)) == []
+    assert await any_scene.ack(done(again), node="n2") == [Applied(job.id, 2, State.COMPLETED)]
 
 
-async def test_l4_two_rescuers_share_the_work_without_doubling_it(scene: Scene) -> None:
-    await scene.enqueue(*[new()] * 50)
-    await scene.claim(50)
-    await scene.store.retire("n1")
-    shares = await asyncio.gather(*(scene.store.rescue("n1", lambda suspects: verdicts("n1", suspects, {})) for _ in range(4)))
+async def test_l4_two_rescuers_share_the_work_without_doubling_it(any_scene: Scene) -> None:
+    await any_scene.enqueue(*[new()] * 50)
+    await any_scene.claim(50)
+    await any_scene.store.retire("n1")
+    shares = await asyncio.gather(*(any_scene.store.rescue("n1", lambda suspects: verdicts("n1", suspects, {})) for _ in range(4)))
     ids = [suspect.job_id for share in shares for suspect, _ in share]
     assert len(ids) == len(set(ids)) == 50
 
 
-async def test_l8_a_poisonous_job_ends_in_the_dead_letters(scene: Scene) -> None:
-    [job_id] = await scene.enqueue(new())
+async def test_l8_a_poisonous_job_ends_in_the_dead_letters(any_scene: Scene) -> None:
+    [job_id] = await any_scene.enqueue(new())
     for loss in range(3):
         node = f"m{loss}"
-        await scene.node(node)
-        assert len(await scene.claim(node=node)) == 1
-        await scene.store.retire(node)
-        await scene.store.rescue(node, lambda suspects, node=node: verdicts(node, suspects, {"email": 3}))
-    row = scene.row("SELECT job_id, reason, crashes, attempt FROM tidegate.dead_letters")
+        await any_scene.node(node)
+        assert len(await any_scene.claim(node=node)) == 1
+        await any_scene.store.retire(node)
+        await any_scene.store.rescue(node, lambda suspects, node=node: verdicts(node, suspects, {"email": 3}))
+    row = any_scene.look_one("dead_letters", "job_id", "reason", "crashes", "attempt")
     assert row == {"job_id": job_id, "reason": "poison", "crashes": 3, "attempt": 1}
 
 
-async def test_l8_crashes_are_forgotten_when_an_attempt_ends_in_another_way(scene: Scene) -> None:
-    await scene.enqueue(new())
-    [job] = await scene.claim()
-    scene.execute("UPDATE tidegate.jobs SET crashes = 2")
-    await scene.ack(failed(job))
-    assert scene.row("SELECT crashes FROM tidegate.jobs") == {"crashes": 0}
+async def test_l8_crashes_are_forgotten_when_an_attempt_ends_in_another_way(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    any_scene.put("jobs", crashes=2)
+    await any_scene.ack(failed(job))
+    assert any_scene.look_one("jobs", "crashes") == {"crashes": 0}
 
 
-async def test_l6_held_tells_what_the_table_says_a_node_holds(scene: Scene) -> None:
-    await scene.enqueue(new(), new())
-    jobs = await scene.claim()
-    line = await scene.line()
+async def test_l6_held_tells_what_the_table_says_a_node_holds(any_scene: Scene) -> None:
+    await any_scene.enqueue(new(), new())
+    jobs = await any_scene.claim()
+    line = await any_scene.line()
     assert await line.held(60) == []
     assert sorted(await line.held(-1)) == [(job.id, 1) for job in jobs]
 
 
-async def test_k1_a_kind_that_no_live_node_has_known_for_long_is_invalid(scene: Scene) -> None:
-    await scene.store.know_kinds(["shop.jobs:send"])
-    [_, orphan] = await scene.enqueue(new(), new(kind="shop.jobs:gone"))
-    assert await scene.store.bury_unknown(age=60, n=10) == []
-    scene.execute("UPDATE tidegate.jobs SET run_at = now() - interval '61 s'")
-    assert await scene.store.bury_unknown(age=60, n=10) == [(orphan, "email", "shop.jobs:gone")]
-    row = scene.row("SELECT reason, error_type, error_message FROM tidegate.dead_letters")
+async def test_k1_a_kind_that_no_live_node_has_known_for_long_is_invalid(any_scene: Scene) -> None:
+    await any_scene.store.know_kinds(["shop.jobs:send"])
+    [_, orphan] = await any_scene.enqueue(new(), new(kind="shop.jobs:gone"))
+    assert await any_scene.store.bury_unknown(age=60, n=10) == []
+    any_scene.shift("jobs", "run_at", -61)
+    assert await any_scene.store.bury_unknown(age=60, n=10) == [(orphan, "email", "shop.jobs:gone")]
+    row = any_scene.look_one("dead_letters", "reason", "error_type", "error_message")
     assert row["reason"] == "invalid"
     assert "shop.jobs:gone" in row["error_message"]
 
 
-async def test_one_node_leads_and_another_takes_over_when_it_resigns_or_is_late(scene: Scene) -> None:
-    assert await scene.store.lead("n1", ttl=15)
-    assert not await scene.store.lead("n2", ttl=15)
-    assert await scene.store.lead("n1", ttl=15)
-    await scene.store.resign("n1")
-    assert await scene.store.lead("n2", ttl=15)
-    scene.execute("UPDATE tidegate.leader SET expires = now() - interval '1 s'")
-    assert await scene.store.lead("n1", ttl=15)
-    assert not await scene.store.lead("n2", ttl=15)
+async def test_one_node_leads_and_another_takes_over_when_it_resigns_or_is_late(any_scene: Scene) -> None:
+    assert await any_scene.store.lead("n1", ttl=15)
+    assert not await any_scene.store.lead("n2", ttl=15)
+    assert await any_scene.store.lead("n1", ttl=15)
+    await any_scene.store.resign("n1")
+    assert await any_scene.store.lead("n2", ttl=15)
+    any_scene.shift("leader", "expires", -16)
+    assert await any_scene.store.lead("n1", ttl=15)
+    assert not await any_scene.store.lead("n2", ttl=15)
 
 
-async def test_the_snapshot_counts_by_queue_and_state(scene: Scene) -> None:
-    await scene.enqueue(new(), new(), new(delay=60), new("analytics"))
-    await scene.claim(1)
-    scene.execute("UPDATE tidegate.jobs SET run_at = run_at - interval '100 s' WHERE state = 'ready'")
+async def test_the_snapshot_counts_by_queue_and_state(any_scene: Scene) -> None:
+    await any_scene.enqueue(new(), new(), new(delay=600), new("analytics"))
+    await any_scene.claim(1)
+    any_scene.shift("jobs", "run_at", -100)
     email, other, ml = sorted(
-        await scene.store.snapshot(["ml", "email"]), key=lambda counts: (counts.queue != "email", counts.queue)
+        await any_scene.store.snapshot(["ml", "email"]), key=lambda counts: (counts.queue != "email", counts.queue)
     )
     assert (email.queue, email.scheduled, email.ready, email.running) == ("email", 1, 1, 1)
     assert email.oldest_ready_age is not None
@@ -289,15 +293,15 @@ async def test_the_snapshot_counts_by_queue_and_state(scene: Scene) -> None:
     assert (ml.queue, ml.ready, ml.oldest_ready_age) == ("ml", 0, None)
 
 
-async def test_a_deep_queue_is_estimated(scene: Scene) -> None:
-    await scene.enqueue(*[new()] * 10_500)
-    scene.execute("ANALYZE tidegate.jobs")
-    [counts] = await scene.store.snapshot([])
+async def test_a_deep_queue_is_estimated(postgres_scene: Scene) -> None:
+    await postgres_scene.enqueue(*[new()] * 10_500)
+    postgres_scene.execute("ANALYZE tidegate.jobs")
+    [counts] = await postgres_scene.store.snapshot([])
     assert 10_001 <= counts.ready < 12_000
 
 
-async def test_unfinished_tells_what_is_to_do_and_what_would_be_left(scene: Scene) -> None:
-    await scene.enqueue(new(delay=3600), new("analytics"), new("ml"))
-    await scene.store.pause("ml", paused=True)
-    unfinished = await scene.store.unfinished(["email", "analytics", "ml", "empty"], ["shop.jobs:send"])
+async def test_unfinished_tells_what_is_to_do_and_what_would_be_left(any_scene: Scene) -> None:
+    await any_scene.enqueue(new(delay=3600), new("analytics"), new("ml"))
+    await any_scene.store.pause("ml", paused=True)
+    unfinished = await any_scene.store.unfinished(["email", "analytics", "ml", "empty"], ["shop.jobs:send"])
     assert (unfinished.todo, unfinished.left) == (("analytics",), ("email", "ml"))

@@ -1,0 +1,215 @@
+"""`Store` over a database in memory. Its verbs give the loop a turn, as a round trip would, and then happen all at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from tidegate.jobs import NewJob, State
+from tidegate.lifecycle import Ack
+from tidegate.store.listener import Notification, parse
+from tidegate.store.protocol import Claim, Claimed, Controls, Exchange, NodeRow, Places, QueueCounts, Suspect, Unfinished
+from tidegate.testing.memory.tables import MemoryDatabase, _Ears
+
+__all__ = ["MemoryLine", "MemoryStore", "MemorySubscription"]
+
+
+class MemoryLine:
+    """One session's way to the tables; see `Line`."""
+
+    def __init__(self, database: MemoryDatabase, queue: str, node: str, kinds: Sequence[str]) -> None:
+        self._database = database
+        self._queue = queue
+        self._node = node
+        self._kinds = tuple(kinds)
+
+    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float) -> Exchange:
+        """See `Line.exchange`."""
+        await asyncio.sleep(0)
+        applied = self._database.ack(acks, self._node, now)
+        if claim is None:
+            return Exchange(applied)
+        horizon = self._database.seq
+        rows = self._database.claim(self._queue, self._node, self._kinds, claim.n, claim.hints)
+        jobs = [self._database.job(row) for row in rows or ()]
+        return Exchange(applied, Claimed(jobs, None if rows is None else horizon, 0.0))
+
+    async def promote(self, n: int) -> tuple[int, Places]:
+        """See `Line.promote`."""
+        await asyncio.sleep(0)
+        return self._database.promote(self._queue, n)
+
+    async def held(self, age: float) -> list[tuple[int, int]]:
+        """See `Line.held`."""
+        await asyncio.sleep(0)
+        then = self._database.clock() - age
+        rows = self._database.held_by(self._node)
+        return [(row.id, row.lease) for row in rows if row.queue == self._queue and (row.claimed_at or 0.0) < then]
+
+    async def landed(self, acks: Sequence[Ack]) -> set[tuple[int, int]]:
+        """See `Line.landed`."""
+        await asyncio.sleep(0)
+        return self._database.landed(acks)
+
+    async def close(self) -> None:
+        """See `Line.close`."""
+
+
+class MemorySubscription:
+    """What one node hears."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+        self._wake = asyncio.Event()
+        self._ears = _Ears(wake=self._wake.set)
+        database.ears.append(self._ears)
+
+    async def notifications(self) -> AsyncIterator[Notification]:
+        """Yield what is told from now on."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._ears.heard:
+                yield self._ears.heard.popleft()
+
+    async def close(self) -> None:
+        """Hear no more."""
+        if self._ears in self._database.ears:
+            self._database.ears.remove(self._ears)
+
+
+class MemoryStore:
+    """`Store` on a `MemoryDatabase`; see `protocol.Store` for what each verb guarantees."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self.database = database
+
+    async def line(self, queue: str, *, node: str, kinds: Sequence[str]) -> MemoryLine:
+        """See `Store.line`."""
+        return MemoryLine(self.database, queue, node, kinds)
+
+    async def subscribe(self) -> MemorySubscription:
+        """Listen to what the fleet tells."""
+        return MemorySubscription(self.database)
+
+    async def enqueue(self, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
+        """See `Store.enqueue`."""
+        await asyncio.sleep(0)
+        for job in jobs:
+            if not -100 <= job.priority <= 100:
+                raise ValueError(f"jobs_priority_bounded: {job.priority}")
+        return self.database.enqueue(jobs)
+
+    async def notify(self, payloads: Sequence[str]) -> None:
+        """See `Store.notify`."""
+        await asyncio.sleep(0)
+        for payload in payloads:
+            if (told := parse(payload)) is not None:
+                self.database.tell({told.queue: told.ready})
+
+    async def register(self, node: NodeRow, *, lease: float) -> bool:
+        """See `Store.register`."""
+        await asyncio.sleep(0)
+        return self.database.register(node, lease)
+
+    async def heartbeat(self, node: str, *, lease: float, status: str | None) -> bool:
+        """See `Store.heartbeat`."""
+        await asyncio.sleep(0)
+        return self.database.heartbeat(node, lease, status)
+
+    async def retire(self, node: str) -> None:
+        """See `Store.retire`."""
+        await asyncio.sleep(0)
+        if node in self.database.nodes:
+            self.database.nodes[node].dead = True
+
+    async def know_kinds(self, kinds: Sequence[str]) -> None:
+        """See `Store.know_kinds`."""
+        await asyncio.sleep(0)
+        self.database.kinds.update(dict.fromkeys(kinds, self.database.clock()))
+
+    async def mark_lost(self) -> list[str]:
+        """See `Store.mark_lost`."""
+        await asyncio.sleep(0)
+        return self.database.mark_lost()
+
+    async def lost_nodes(self) -> list[str]:
+        """See `Store.lost_nodes`."""
+        await asyncio.sleep(0)
+        return self.database.lost_nodes()
+
+    async def rescue(self, node: str, decide: Callable[[Sequence[Suspect]], Sequence[Ack]]) -> list[tuple[Suspect, State]]:
+        """See `Store.rescue`."""
+        await asyncio.sleep(0)
+        suspects = {suspect.job_id: suspect for suspect in self.database.suspects(node)}
+        if not suspects:
+            return []
+        applied = self.database.ack(decide(list(suspects.values())), node, 0.0)
+        return [(suspects[row.job_id], row.state) for row in applied]
+
+    async def bury_unknown(self, *, age: float, n: int) -> list[tuple[int, str, str]]:
+        """See `Store.bury_unknown`."""
+        await asyncio.sleep(0)
+        return self.database.bury_unknown(age, n)
+
+    async def lead(self, node: str, *, ttl: float) -> bool:
+        """See `Store.lead`."""
+        await asyncio.sleep(0)
+        now, leader = self.database.clock(), self.database.leader
+        if leader is not None and leader[0] != node and leader[1] >= now:
+            return False
+        self.database.leader = (node, now + ttl)
+        return True
+
+    async def resign(self, node: str) -> None:
+        """See `Store.resign`."""
+        await asyncio.sleep(0)
+        if self.database.leader is not None and self.database.leader[0] == node:
+            self.database.leader = None
+
+    async def controls(self) -> dict[str, Controls]:
+        """See `Store.controls`."""
+        await asyncio.sleep(0)
+        return {queue: Controls(paused=True) for queue in sorted(self.database.paused)}
+
+    async def pause(self, queue: str, *, paused: bool) -> None:
+        """See `Store.pause`."""
+        await asyncio.sleep(0)
+        (self.database.paused.add if paused else self.database.paused.discard)(queue)
+
+    async def snapshot(self, queues: Sequence[str]) -> list[QueueCounts]:
+        """See `Store.snapshot`."""
+        await asyncio.sleep(0)
+        rows, now = self.database.jobs.values(), self.database.clock()
+        counts = []
+        for queue in sorted({*queues, *(row.queue for row in rows)}):
+            number = {state: sum(row.queue == queue and row.state is state for row in rows) for state in State}
+            due = [row.run_at for row in rows if row.queue == queue and row.state is State.READY]
+            oldest = now - min(due) if due else None
+            paused = queue in self.database.paused
+            counts.append(QueueCounts(queue, number[State.SCHEDULED], number[State.READY], number[State.RUNNING], oldest, paused))
+        return counts
+
+    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
+        """See `Store.unfinished`."""
+        await asyncio.sleep(0)
+        todo, left, soon = [], [], self.database.clock() + 1.0
+        for queue in queues:
+            rows = [row for row in self.database.jobs.values() if row.queue == queue]
+            waiting = any(
+                (row.state is State.READY and row.kind in kinds) or (row.state is State.SCHEDULED and row.run_at <= soon)
+                for row in rows
+            )
+            paused = queue in self.database.paused
+            if any(row.state is State.RUNNING for row in rows) or (waiting and not paused):
+                todo.append(queue)
+            if any(row.state is State.SCHEDULED for row in rows) or (waiting and paused):
+                left.append(queue)
+        return Unfinished(tuple(todo), tuple(left))
+
+    async def make_partitions(self) -> None:
+        """See `Store.make_partitions`: memory has none."""
+
+    async def prune(self, *, completed: float, cancelled: float, dead: float) -> int:  # noqa: ARG002 - a simulation ends before anything is old
+        """See `Store.prune`: a simulation ends before anything is old."""
+        return 0

@@ -1,0 +1,313 @@
+"""The tables of a database in memory, and what each statement does to them.
+
+One object is one database: any number of stores work on it. Nothing here waits, so that each method is a transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from tidegate.jobs import Job, NewJob, State, Word
+from tidegate.lifecycle import Ack
+from tidegate.store.listener import Notification
+from tidegate.store.protocol import Applied, NodeRow, Places, Suspect
+
+__all__ = ["MemoryDatabase", "Node", "Row"]
+
+EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)  # the date at second 0 of the clock
+FINAL: Final = frozenset({State.COMPLETED, State.CANCELLED, State.DEAD})
+LOSSES: Final = frozenset({Word.LEASE_LOST, Word.CRASHED})
+
+
+@dataclass(slots=True)
+class Row:
+    """A row of `jobs`. Moments are seconds of the database's clock."""
+
+    id: int
+    seq: int
+    run_at: float
+    enqueued_at: float
+    priority: int
+    max_attempts: int | None
+    state: State
+    queue: str
+    kind: str
+    args: bytes
+    meta: Mapping[str, Any] | None
+    claimed_at: float | None = None
+    attempt: int = 0
+    lease: int = 0
+    crashes: int = 0
+    cancel_requested: bool = False
+    node: str | None = None
+
+
+@dataclass(slots=True)
+class Node:
+    """A row of `nodes`."""
+
+    expires: float
+    queues: tuple[str, ...]
+    status: str | None = None
+    dead: bool = False
+
+
+@dataclass(slots=True)
+class _Ears:
+    """One subscription: what was told and not yet heard."""
+
+    heard: deque[Notification] = field(default_factory=deque)
+    wake: Callable[[], None] = lambda: None
+
+
+class MemoryDatabase:
+    """What the tables hold. `clock` is the database's own: seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.jobs: dict[int, Row] = {}
+        self.history: list[dict[str, Any]] = []
+        self.attempts: list[dict[str, Any]] = []
+        self.dead_letters: list[dict[str, Any]] = []
+        self.nodes: dict[str, Node] = {}
+        self.kinds: dict[str, float] = {}
+        self.paused: set[str] = set()
+        self.leader: tuple[str, float] | None = None
+        self.ears: list[_Ears] = []
+        self.seq = 0
+        self._ids = 0
+
+    # Enqueue, promotion, claim.
+
+    def enqueue(self, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
+        """Insert all, in order."""
+        now = self.clock()
+        rows = [self._insert(job, now) for job in jobs]
+        return [row.id for row in rows], places_of(row for row in rows if row.state is State.READY)
+
+    def promote(self, queue: str, n: int) -> tuple[int, Places]:
+        """Make up to `n` due jobs ready, in the order of their times, and tell."""
+        now = self.clock()
+        due = [row for row in self.jobs.values() if row.state is State.SCHEDULED and row.queue == queue and row.run_at <= now]
+        due = sorted(due, key=lambda row: row.run_at)[:n]
+        for row in due:
+            row.state, row.seq = State.READY, self.next_seq()
+        places = places_of(due)
+        self.tell(places)
+        return len(due), places
+
+    def claim(
+        self, queue: str, node: str, kinds: Sequence[str], n: int, hints: Sequence[tuple[int, int]] | None
+    ) -> list[Row] | None:
+        """Take up to `n` ready rows from the hints on (None: from the start); None where the node is dead or the queue paused."""
+        if not self.is_alive(node) or queue in self.paused:
+            return None
+        ready = [row for row in self.jobs.values() if row.state is State.READY and row.queue == queue and row.kind in kinds]
+        if hints is not None:
+            least = dict(hints)
+            ready = [row for row in ready if row.priority in least and row.seq >= least[row.priority]]
+        taken = sorted(ready, key=lambda row: (row.priority, row.seq))[:n]
+        for row in taken:
+            row.state, row.node, row.claimed_at = State.RUNNING, node, self.clock()
+            row.lease += 1
+            row.attempt += 1
+        return taken
+
+    # Acks.
+
+    def ack(self, acks: Iterable[Ack], node: str, now: float) -> list[Applied]:
+        """Apply what still holds its lease on `node`; `now` is the loop's time, on which `Ack.ended` lies."""
+        applied, made_ready = [], []
+        for ack in acks:
+            row = self.jobs.get(ack.job_id)
+            if row is None or row.lease != ack.lease or row.node != node:
+                continue
+            state = self._settle(row, ack, now)
+            applied.append(Applied(row.id, row.lease, state))
+            if state is State.READY:
+                made_ready.append(row)
+        self.tell(places_of(made_ready))
+        return applied
+
+    def landed(self, acks: Iterable[Ack]) -> set[tuple[int, int]]:
+        """Return (id, lease) of those acks that left their mark."""
+        marks = {(row["id"], row["lease"]) for row in self.history} | {(row["job_id"], row["lease"]) for row in self.attempts}
+        return {(ack.job_id, ack.lease) for ack in acks} & marks
+
+    # Nodes.
+
+    def is_alive(self, node: str) -> bool:
+        """Tell whether a node's row is there and not dead."""
+        return node in self.nodes and not self.nodes[node].dead
+
+    def register(self, node: NodeRow, lease: float) -> bool:
+        """Begin or take up a node's life."""
+        known = self.nodes.get(node.id)
+        if known is not None and known.dead:
+            return False
+        self.nodes[node.id] = Node(self.clock() + lease, node.queues)
+        return True
+
+    def heartbeat(self, node: str, lease: float, status: str | None) -> bool:
+        """Renew a lease."""
+        if not self.is_alive(node):
+            return False
+        row = self.nodes[node]
+        row.expires = self.clock() + lease
+        row.status = row.status if status is None else status
+        return True
+
+    def mark_lost(self) -> list[str]:
+        """Declare dead every node whose lease ran out."""
+        now = self.clock()
+        lost = [name for name, row in self.nodes.items() if not row.dead and row.expires < now]
+        for name in lost:
+            self.nodes[name].dead = True
+        return lost
+
+    def held_by(self, node: str) -> list[Row]:
+        """Return the running rows of a node."""
+        return [row for row in self.jobs.values() if row.state is State.RUNNING and row.node == node]
+
+    def lost_nodes(self) -> list[str]:
+        """Return the nodes that hold running rows and are dead or gone."""
+        return sorted({row.node for row in self.jobs.values() if row.node is not None and not self.is_alive(row.node)})
+
+    def suspects(self, node: str) -> list[Suspect]:
+        """Return the running rows of a lost node as its rescuer sees them."""
+        now = self.clock()
+        return [
+            Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, now - (row.claimed_at or now))
+            for row in self.held_by(node)
+        ]
+
+    def bury_unknown(self, age: float, n: int) -> list[tuple[int, str, str]]:
+        """Make ready rows dead whose kind no live node has known for `age` seconds."""
+        then = self.clock() - age
+        orphans = [
+            row
+            for row in self.jobs.values()
+            if row.state is State.READY and row.run_at < then and self.kinds.get(row.kind, float("-inf")) <= then
+        ][:n]
+        for row in orphans:
+            del self.jobs[row.id]
+            message = f"no live node has known the kind {row.kind} for {age:g} seconds"
+            self.dead_letters.append(
+                {
+                    **_letter(row),
+                    "reason": "invalid",
+                    "error_type": "UnknownKind",
+                    "error_message": message,
+                    "attempts": self._told(row),
+                }
+            )
+        return [(row.id, row.queue, row.kind) for row in orphans]
+
+    # Telling.
+
+    def tell(self, places: Places) -> None:
+        """Tell every subscription."""
+        for queue, at in places.items():
+            for ears in self.ears:
+                ears.heard.append(Notification(queue, dict(at)))
+                ears.wake()
+
+    def next_seq(self) -> int:
+        """Draw a place."""
+        self.seq += 1
+        return self.seq
+
+    def date(self, moment: float) -> datetime:
+        """Return a moment of the clock as a date."""
+        return EPOCH + timedelta(seconds=moment)
+
+    def job(self, row: Row) -> Job[bytes]:
+        """Return a claimed row as the job that a node holds."""
+        return Job(
+            row.id, row.queue, row.kind, row.args, row.attempt, row.max_attempts, row.priority, row.lease, row.seq,
+            self.date(row.enqueued_at), self.date(row.run_at), self.clock() - row.run_at, row.crashes, dict(row.meta or {}),
+        )  # fmt: skip
+
+    def _insert(self, job: NewJob, now: float) -> Row:
+        self._ids += 1
+        due = now + job.delay if job.run_at is None else (job.run_at - EPOCH).total_seconds()
+        state = State.SCHEDULED if due > now else State.READY
+        seq = 0 if state is State.SCHEDULED else self.next_seq()
+        row = Row(self._ids, seq, due, now, job.priority, job.max_attempts, state, job.queue, job.kind, job.args, job.meta)
+        self.jobs[row.id] = row
+        return row
+
+    def _settle(self, row: Row, ack: Ack, now: float) -> State:
+        ended = self.clock() - (max(now - ack.ended, 0.0) if ack.duration is not None else 0.0)
+        told = _attempt(row, ack, ended)
+        state = ack.state
+        if row.cancel_requested and state not in FINAL:
+            state = State.CANCELLED
+        if ack.word is not Word.DONE or row.lease > 1 or ack.output is not None:
+            self.attempts.append(told)
+        if state in FINAL:
+            del self.jobs[row.id]
+            self._archive(row, ack, state, told)
+            return state
+        row.state, row.node, row.claimed_at = state, None, None
+        row.attempt -= 0 if ack.charged else 1
+        row.run_at = self.clock() + ack.delay if state is State.SCHEDULED else row.run_at
+        if ack.word in LOSSES:
+            row.crashes += 1
+        elif ack.word is not Word.RELEASED:
+            row.crashes = 0
+        return state
+
+    def _archive(self, row: Row, ack: Ack, state: State, told: dict[str, Any]) -> None:
+        if state is State.DEAD:
+            crashes = row.crashes + (ack.word in LOSSES)
+            attempts = self._told(row) if told in self.attempts else [*self._told(row), told]
+            reason = ack.reason.value if ack.reason else None
+            error = {"error_type": told["error_type"], "error_message": told["error_message"]}
+            self.dead_letters.append({**_letter(row), "crashes": crashes, "reason": reason, "attempts": attempts, **error})
+        else:
+            result = None if ack.result is None else json.loads(ack.result)
+            self.history.append({**asdict(row), "state": state.value, "result": result, "duration": ack.duration, **_times(told)})
+
+    def _told(self, row: Row) -> list[dict[str, Any]]:
+        return [told for told in self.attempts if told["job_id"] == row.id]
+
+
+def places_of(rows: Iterable[Row]) -> Places:
+    """Return where rows were made ready: the lowest place of each queue and priority."""
+    places: dict[str, dict[int, int]] = {}
+    for row in rows:
+        at = places.setdefault(row.queue, {})
+        at[row.priority] = min(row.seq, at.get(row.priority, row.seq))
+    return places
+
+
+def _attempt(row: Row, ack: Ack, ended: float) -> dict[str, Any]:
+    failure = ack.failure
+    return {
+        "job_id": row.id,
+        "lease": row.lease,
+        "attempt": row.attempt,
+        "outcome": ack.word.value,
+        "node": row.node,
+        "started_at": None if ack.duration is None else ended - ack.duration,
+        "finished_at": ended,
+        "duration": ack.duration,
+        "error_type": failure.type if failure else None,
+        "error_message": failure.message if failure else None,
+        "traceback": (failure.traceback or None) if failure else None,
+        "output": ack.output,
+    }
+
+
+def _letter(row: Row) -> dict[str, Any]:
+    return {**asdict(row), "job_id": row.id, "retried_as": None}
+
+
+def _times(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: told[name] for name in ("started_at", "finished_at", "error_type", "error_message")}
