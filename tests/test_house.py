@@ -20,7 +20,7 @@ SOURCE = ROOT / "platform" / "tidegate"
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))
 
 LAYERS = {
-    0: ("errors", "jobs", "lifecycle", "backoff", "failure", "events", "listeners", "settings", "handlers"),
+    0: ("errors", "jobs", "lifecycle", "backoff", "failure", "events", "listeners", "redaction", "settings", "handlers"),
     1: ("circuit", "fingerprint", "stages", "supervision"),
     2: ("store",),
     3: ("runtime",),

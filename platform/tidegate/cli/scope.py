@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tidegate.handlers import Handlers, JobSpec
     from tidegate.introspection import Inspector
+    from tidegate.redaction import Redactor
     from tidegate.settings import Settings
     from tidegate.store.database import Database
 
@@ -62,6 +63,14 @@ class Scope:
         with redirect_stdout(sys.stderr):
             return Handlers(self.settings.jobs, path=self.settings.folder)
 
+    @cached_property
+    def known_handlers(self) -> Handlers | None:
+        """The handlers; None where they do not import here: what is asked for can be shown all the same."""
+        try:
+            return self.handlers
+        except TidegateError:
+            return None
+
     def place(self) -> Database:
         """Return the database that is meant, not yet opened."""
         from tidegate.store.database import Database  # noqa: PLC0415 - psycopg likewise
@@ -96,26 +105,29 @@ class Scope:
         """Return an inspector that knows the declared queues and what the handlers say."""
         from tidegate.introspection import Inspector  # noqa: PLC0415 - likewise
 
-        return Inspector(connection, queues=self.settings.queue_names, max_attempts=self._max_attempts())
+        return Inspector(
+            connection, queues=self.settings.queue_names, max_attempts=self._max_attempts(), redactors=self.redactor_of
+        )
+
+    def redactor_of(self, kind: str) -> Redactor:
+        """Return what is secret about the calls of a kind; of one that is not known here, only what anybody would take for it."""
+        from tidegate.redaction import Redactor  # noqa: PLC0415 - likewise
+
+        handlers = self.known_handlers
+        try:
+            return Redactor() if handlers is None else handlers.resolve(kind).redactor
+        except UnknownKind:
+            return Redactor()
 
     def _max_attempts(self) -> Callable[[str, str], int | None]:
         """Resolve what a row leaves open as a node would: @job, then the queue. The handlers are imported at the first question."""
 
         @cache
         def spec(kind: str) -> JobSpec | None:
-            handlers = known()
+            handlers = self.known_handlers
             try:
                 return None if handlers is None else handlers.resolve(kind).spec
             except UnknownKind:
-                return None
-
-        @cache
-        def known() -> Handlers | None:
-            try:
-                return self.handlers
-            except (
-                TidegateError
-            ):  # they do not import here, which `config check` tells; what is asked for can be shown all the same
                 return None
 
         def resolve(queue: str, kind: str) -> int | None:

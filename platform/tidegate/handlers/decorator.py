@@ -64,6 +64,7 @@ class _Settings(TypedDict, total=False):
     backoff: Backoff | None
     priority: int
     on_error: Mapping[type[BaseException], ErrorRule] | None
+    redact: Sequence[str]
 
 
 if TYPE_CHECKING:
@@ -110,8 +111,12 @@ def job(
     batch: int | None = None,
     on_error: Mapping[type[BaseException], ErrorRule] | None = None,
     circuit: str | None = None,
+    redact: Sequence[str] = (),
 ) -> Any:
-    """Make a function a job: `@job`, or `@job(queue="email", timeout=30)`. What it does not say, its queue decides."""
+    """Make a function a job: `@job`, or `@job(queue="email", timeout=30)`. What it does not say, its queue decides.
+
+    `redact` names arguments that are secrets: no view, message, log or notification shows them, as none shows a `password`.
+    """
     if circuit is not None:
         raise ConfigurationError(
             "@job(circuit=...) is not there yet: this version of Tidegate has no circuits", hint="leave circuit= out"
@@ -129,6 +134,7 @@ def job(
             priority=priority,
             batch=batch,
             on_error=dict(on_error or {}),
+            redact=names("redact", redact),
         )
         return JobFunction(plain, spec)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tidegate.errors import ConfigurationError
@@ -14,6 +14,7 @@ from tidegate.handlers.context import JobContext
 from tidegate.handlers.inspection import batch_signature, context_of, signature_of
 from tidegate.handlers.signature import Signature
 from tidegate.handlers.spec import JobSpec, checked_function, kind_of, place_of
+from tidegate.redaction import Redactor
 
 __all__ = ["Handler", "handler_of"]
 
@@ -34,6 +35,8 @@ class Handler:
     """The name of the parameter that takes the JobContext."""
     context_place: int | None = None
     """Its place among the positional parameters; None where it is filled by name only."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """What is secret about its calls."""
 
     def invoke(self, args: Sequence[Any], kwargs: Mapping[str, Any], context: JobContext | None = None) -> Any:
         """Call the function with decoded arguments; what it returns is a coroutine where `is_async`."""
@@ -69,4 +72,5 @@ def handler_of(function: Callable[..., Any]) -> Handler:
         batch=spec.batch,
         wants_context=context,
         context_place=place,
+        redactor=Redactor.of(spec.redact, [each.name for each in signature.parameters if each.by_position]),
     )

@@ -47,6 +47,8 @@ class JobSpec:
     priority: int = 0
     batch: int | None = None
     on_error: Mapping[type[BaseException], ErrorRule] = field(default_factory=dict)
+    redact: tuple[str, ...] = ()
+    """Names of arguments, and of what is in them, that are secrets beside those that anybody would take for one."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -135,6 +137,9 @@ def _check(spec: JobSpec) -> None:
         raise refuse(f"batch is a whole number of at least 1, got {spec.batch!r}")
     if spec.backoff is not None and not isinstance(spec.backoff, Backoff):
         raise refuse(f"backoff is exponential(...), linear(...) or constant(...), got {spec.backoff!r}")
+    for name in spec.redact:
+        if not is_name(name):
+            raise refuse(f"redact has the names of arguments, got {name!r}")
     for error, rule in spec.on_error.items():
         if not _is_exception_class(error):
             raise refuse(f"on_error maps exception classes, got {error!r}")

@@ -19,6 +19,7 @@ from tidegate.introspection.asking import asking
 from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView
 from tidegate.introspection.stored import call_parts, readable
 from tidegate.jobs import State, Word
+from tidegate.redaction import Redactor
 from tidegate.store.rows import EXACT_COUNT, estimated
 from tidegate.store.statements import statement
 
@@ -29,6 +30,9 @@ NEWEST: Final = 2**63 - 1
 
 Known = Callable[[str, str], int | None]
 """What a job of (queue, kind) may be tried at most, where that is known; a row keeps only what its enqueuer said."""
+
+Redactors = Callable[[str], Redactor]
+"""What is secret about the calls of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,17 @@ class Inspector:
     """Answers over one autocommit connection (`store.connection.connect`), for the declared `queues` and whatever else there is."""
 
     def __init__(
-        self, connection: psycopg.Connection[Any], *, queues: Sequence[str] = (), max_attempts: Known | None = None
+        self,
+        connection: psycopg.Connection[Any],
+        *,
+        queues: Sequence[str] = (),
+        max_attempts: Known | None = None,
+        redactors: Redactors | None = None,
     ) -> None:
         self._connection = connection
         self._declared = tuple(queues)
         self._max_attempts: Known = max_attempts or (lambda _queue, _kind: None)
+        self._redactors: Redactors = redactors or (lambda _kind: Redactor())
 
     def queues(self) -> list[QueueView]:
         """Return every queue that is declared or has anything, the declared ones first."""
@@ -158,14 +168,18 @@ class Inspector:
         )
 
     def _detail(self, row: Mapping[str, Any]) -> JobDetail:
+        redactor = self._redactors(row["kind"])
         args, kwargs = call_parts(row["args"])
+        stored = redactor.value(readable(row["args"])) if args is None else None
+        if args is not None and kwargs is not None:
+            args, kwargs = redactor.call(args, kwargs)
         return JobDetail(
             job=self._job(row),
             args=args,
             kwargs=kwargs,
-            stored=readable(row["args"]) if args is None else None,
-            meta={} if row["meta"] is None else readable(row["meta"]),
-            result=readable(row["result"]),
+            stored=stored,
+            meta={} if row["meta"] is None else redactor.value(readable(row["meta"])),
+            result=redactor.value(readable(row["result"])),
             attempts=tuple(_attempts(row)),
             lease=row["lease"],
             node=row["node"],

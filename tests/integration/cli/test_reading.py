@@ -226,6 +226,24 @@ class TestJobsShow:
         assert told["args"] == ["1e400", "9" * 5_000, "\0\ud800\x1b[2J"]
         assert shop.json("jobs", "show", str(shop.insert(args=deep)))["stored"] == deep
 
+    def test_secrets_are_redacted(self, shop: Shop) -> None:
+        args = {"args": ["ada", "hunter2"], "kwargs": {"shoe_size": 44, "note": "hunter2 again"}}
+        job_id = shop.insert(kind="shopjobs:sign_in", args=json.dumps(args))
+        finish(shop, job_id, result='{"user": "ada", "token": "t-0815"}')
+        told = shop.json("jobs", "show", str(job_id))
+        assert told["args"] == ["ada", "[redacted]"]
+        assert told["kwargs"] == {"shoe_size": "[redacted]", "note": "[redacted] again"}
+        assert told["result"] == {"user": "ada", "token": "[redacted]"}
+        assert not {"hunter2", "44", "t-0815"} & set(shop.run("jobs", "show", str(job_id)).output.split('"'))
+
+    def test_secrets_of_a_kind_that_is_not_known_here_are_told_by_their_names(self, shop: Shop) -> None:
+        told = shop.json(
+            "jobs",
+            "show",
+            str(shop.insert(kind="else:where", args='{"kwargs": {"password": "hunter2", "n": 1}}', meta='{"api_key": "k"}')),
+        )
+        assert (told["kwargs"], told["meta"]) == ({"password": "[redacted]", "n": 1}, {"api_key": "[redacted]"})
+
     def test_people_get_every_field_the_attempts_and_their_tracebacks(self, shop: Shop) -> None:
         job_id = shop.insert(args='{"args": ["\\u001b[2J"]}')
         bury(shop, job_id)

@@ -267,3 +267,14 @@ def test_a_job_function_is_known_by_its_class():
     assert isinstance(bare, JobFunction)
     known: Any = plain
     assert not isinstance(known, JobFunction)
+
+
+def test_redact_names_arguments():
+    assert job(redact=["shoe_size"])(plain).spec.redact == ("shoe_size",)
+    assert handler_of(job(redact=["shoe_size"])(plain)).redactor.hides("shoeSize")
+
+
+@pytest.mark.parametrize("names", ["shoe_size", [""], [7]])
+def test_redact_is_a_list_of_names(names: object):
+    with pytest.raises(ConfigurationError, match="redact"):
+        job(redact=names)(plain)

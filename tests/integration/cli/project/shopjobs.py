@@ -52,3 +52,8 @@ async def hog(seconds: float) -> None:
 
 def add(a: int, b: int) -> int:
     return a + b
+
+
+@job(queue="email", redact=["shoe_size"])
+async def sign_in(user: str, password: str, shoe_size: int = 0, note: str = "") -> dict[str, str]:
+    return {"user": user, "token": "t-0815"}
