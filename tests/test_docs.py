@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import ROOT, Reader, blocks, matches
+from tests.support.pages import ROOT, Block, Reader, blocks, matches
 
 README = ROOT / "README.md"
 TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))
+HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 PAGES = sorted(page for page in (README, ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")))
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)|!\[[^\]]*\]\((?P<picture>[^)\s]+)\)")
 
@@ -30,6 +31,35 @@ async def main():
         await session.rollback()
 
 asyncio.run(main())
+"""
+
+
+A_PAGE = """\
+Write `a/b.py`:
+
+```python
+x = 1
+```
+
+Then add to
+`a/b.py`:
+
+```python
+y = 2
+```
+
+`c.yaml`, beside `a`. It holds:
+
+```yaml
+z: 3
+```
+
+<!-- until: true -->
+
+1. then, by `ls`,
+   ```sh
+   ls
+   ```
 """
 
 
@@ -85,6 +115,15 @@ def test_a_tutorial_works_from_nothing(page: Path, clone: Callable[[str], Path])
         reader.follow(page)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("page", HOW_TOS, ids=name_of)
+def test_a_how_to_works_on_a_real_database(page: Path, empty_database: str, tmp_path: Path) -> None:
+    folder = tmp_path / "how to"
+    folder.mkdir()
+    with Reader(folder, DATABASE_URL=empty_database) as reader:
+        reader.follow(page, without="pip ")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     dead = []
@@ -129,11 +168,11 @@ def test_what_may_not_differ_from_the_page_may_not(shown: list[str], came: str) 
 
 def test_a_page_is_read_block_by_block(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(
-        "Write `a/b.py`:\n\n```python\nx = 1\n```\n\n<!-- until: true -->\n\n1. then\n   ```sh\n   ls\n   ```\n", "utf-8"
-    )
-    assert [(block.language, block.text, block.line, block.path) for block in blocks(page)] == [
-        ("python", "x = 1\n", 3, "a/b.py"),
-        ("until", "true", 7, None),
-        ("sh", "ls\n", 10, None),
+    page.write_text(A_PAGE, "utf-8")
+    assert list(blocks(page)) == [
+        Block("python", "x = 1\n", 3, "a/b.py"),
+        Block("python", "y = 2\n", 10, "a/b.py", added=True),
+        Block("yaml", "z: 3\n", 16, "c.yaml"),
+        Block("until", "true", 20),
+        Block("sh", "ls\n", 23),
     ]

@@ -10,6 +10,8 @@ from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from tidegate import Cancel, Dead, Done, Failed, Job, JobContext, Outcome, Retry, Snooze, Tidegate, constant, job
 
@@ -116,6 +118,26 @@ def inserts_blocking(n: int, context: JobContext, fail: bool = False) -> int:
     context.connection.execute(text("INSERT INTO effects (n, job_id) VALUES (:n, :job)"), {"n": n, "job": context.job.id})
     if fail and context.attempt == 1:
         raise ValueError("after the insert")
+    return n
+
+
+@job(queue="email", max_attempts=2, backoff=constant(0.05))
+async def inserts_by_session(n: int, context: JobContext, fail: bool = False) -> int:
+    async with AsyncSession(bind=await context.connection.start()) as session:
+        await session.execute(text("INSERT INTO effects (n, job_id) VALUES (:n, :job)"), {"n": n, "job": context.job.id})
+        await session.commit()
+    if fail and context.attempt == 1:
+        raise ValueError("after the session's commit")
+    return n
+
+
+@job(queue="email", max_attempts=2, backoff=constant(0.05))
+def inserts_by_blocking_session(n: int, context: JobContext, fail: bool = False) -> int:
+    with Session(bind=context.connection) as session:
+        session.execute(text("INSERT INTO effects (n, job_id) VALUES (:n, :job)"), {"n": n, "job": context.job.id})
+        session.commit()
+    if fail and context.attempt == 1:
+        raise ValueError("after the session's commit")
     return n
 
 

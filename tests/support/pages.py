@@ -2,7 +2,8 @@
 
 A fenced block of a page is one of these, and a page with any other is refused:
 
-    a file      whatever stands below a line that ends with "`name`:"
+    a file      whatever stands below a sentence that ends with "`name`:", or names a file and no other ("`name`, beside ...:");
+                "add to `name`:" appends to it
     ```console  what is typed, after "$ ", and what comes; "..." is any text, alone on a line any lines; "^C" interrupts what goes on
     ```sh       what is typed; each command ends with 0
     ```text     a drawing
@@ -45,7 +46,11 @@ FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 UNTIL = "until"
-NAMED = re.compile(r"`(?P<path>[\w./-]+)`:$")
+NAMED = (  # how a paragraph before a block says that it is a file, and whether the block is to be added to it
+    (re.compile(r"\badd to\s+`(?P<path>[\w./-]+)`:$", re.IGNORECASE), True),
+    (re.compile(r"`(?P<path>[\w./-]+)`:$"), False),
+    (re.compile(r"^`(?P<path>[\w/-]+\.\w+)`[^`].*:$", re.DOTALL), False),
+)
 ANY = "..."
 ANY_LINES = r"(?:.*\n)*?"
 DIFFERS = (
@@ -70,7 +75,16 @@ class Block:
     language: str
     text: str
     line: int
-    path: str | None
+    path: str | None = None
+    added: bool = False
+
+    def write(self, folder: Path) -> Path:
+        """Write the file that it is, below `folder`."""
+        path = folder / str(self.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a" if self.added else "w", encoding="utf-8") as file:
+            file.write(self.text)
+        return path
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -79,25 +93,19 @@ def blocks(page: Path) -> Iterator[Block]:
     for found in FENCE.finditer(text):
         line = text.count("\n", 0, found.start()) + 1
         if found["until"]:
-            yield Block(UNTIL, found["until"], line, None)
+            yield Block(UNTIL, found["until"], line)
             continue
-        before = text[: found.start()].rstrip().rsplit("\n", 1)[-1]
-        named = NAMED.search(before)
+        before = text[: found.start()].rstrip().rsplit("\n\n", 1)[-1]
         indent = found["indent"]
         body = "".join(line.removeprefix(indent) for line in found["text"].splitlines(keepends=True))
-        yield Block(found["language"], body, line, named and named["path"])
+        yield Block(found["language"], body, line, *_named(before))
 
 
-def write_files(page: Path, folder: Path) -> list[Path]:
-    """Write the files that a page has into `folder`; return where they are."""
-    written = []
-    for block in blocks(page):
-        if block.path is not None:
-            path = folder / block.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, "utf-8")
-            written.append(path)
-    return written
+def _named(before: str) -> tuple[str | None, bool]:
+    for form, added in NAMED:
+        if found := form.search(before):
+            return found["path"], added
+    return None, False
 
 
 class Reader:
@@ -122,9 +130,7 @@ class Reader:
         for block in blocks(page):
             where = f"{page.name}:{block.line}"
             if block.path is not None:
-                path = self.here() / block.path
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(block.text, "utf-8")
+                block.write(self.here())
             elif block.language == UNTIL:
                 self.waits(block.text, where=where)
             elif block.language == "sh":

@@ -81,7 +81,17 @@ class Tidegate:
         return self._open_store.engine
 
     async def __aenter__(self) -> Self:
-        """Connect, and check that the schema is the expected one."""
+        """Open."""
+        return await self.open()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def open(self) -> Self:
+        """Connect, check that the schema is the expected one, and return this client; for programs without a block to stay in."""
         await asyncio.to_thread(self._database.__enter__)
         try:
             await asyncio.to_thread(self._database.check)
@@ -92,9 +102,7 @@ class Tidegate:
         self._notifier = Notifier(self._store)
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
         """Send the notifications that wait, and let the connections go."""
         store, notifier, self._store, self._notifier = self._open_store, self._notifier, None, None
         try:

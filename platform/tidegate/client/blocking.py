@@ -47,7 +47,15 @@ class BlockingTidegate:
         return self._engine
 
     def __enter__(self) -> Self:
-        """Connect, and check that the schema is the expected one."""
+        """Open."""
+        return self.open()
+
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+    def open(self) -> Self:
+        """Connect, check that the schema is the expected one, and return this client; for programs without a block to stay in."""
         from sqlalchemy import create_engine  # noqa: PLC0415 - 0.2 s of import, paid by who connects
 
         self._database.__enter__()
@@ -60,7 +68,7 @@ class BlockingTidegate:
         self._lanes = BlockingLanes(self._database.conninfo)
         return self
 
-    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+    def close(self) -> None:
         """Let the connections go."""
         engine, lanes, self._engine, self._lanes = self.engine, self._open_lanes, None, None
         try:

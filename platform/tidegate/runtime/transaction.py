@@ -2,6 +2,8 @@
 
 The connection is opened by its first use, so that a handler which only looks at `ctx.job` costs nothing. When the handler has
 returned, the ack statement runs inside the same transaction, fenced by the lease: no row applied means rollback and `LeaseLost`.
+
+The transaction is begun with the connection, so that a Session bound to it joins it: its commit then commits nothing by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class JobConnection(AsyncConnection):
     """An SQLAlchemy AsyncConnection that connects when it is first awaited, and whose end is decided by the runner.
 
     `execute`, `scalar`, `scalars`, `exec_driver_sql`, `run_sync` and `get_raw_connection` connect by themselves; before a first
-    `stream` or `begin_nested`, say `await ctx.connection.start()`.
+    `stream` or `begin_nested`, and for a session, `AsyncSession(bind=await ctx.connection.start())`, say so.
     """
 
     @property
@@ -42,8 +44,11 @@ class JobConnection(AsyncConnection):
         return self.sync_connection is not None
 
     async def start(self, is_ctxmanager: bool = False) -> AsyncConnection:
-        """Connect, unless that was done."""
-        return self if self.started else await super().start(is_ctxmanager)
+        """Connect and begin the transaction, unless that was done."""
+        if not self.started:
+            await super().start(is_ctxmanager)
+            await self.begin()
+        return self
 
     async def execute(self, *args: Any, **kwargs: Any) -> Any:
         """See `AsyncConnection.execute`."""
@@ -73,6 +78,21 @@ class JobConnection(AsyncConnection):
         raise InvalidRequestError(_NOT_YOURS)
 
     async def rollback(self) -> None:
+        """Refuse, likewise."""
+        raise InvalidRequestError(_NOT_YOURS)
+
+
+class BlockingJobConnection(Connection):
+    """An SQLAlchemy Connection whose end is decided by the runner."""
+
+    def close(self) -> None:
+        """Do nothing: the runner closes it, after the ack."""
+
+    def commit(self) -> None:
+        """Refuse: a commit before the ack would break the promise."""
+        raise InvalidRequestError(_NOT_YOURS)
+
+    def rollback(self) -> None:
         """Refuse, likewise."""
         raise InvalidRequestError(_NOT_YOURS)
 
@@ -112,13 +132,14 @@ class SyncTransaction:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._connection: Connection | None = None
+        self._connection: BlockingJobConnection | None = None
 
     @property
     def connection(self) -> Connection:
         """The connection, opened by the first use."""
         if self._connection is None:
-            self._connection = self._engine.connect()
+            self._connection = BlockingJobConnection(self._engine)
+            self._connection.begin()
         return self._connection
 
     @property
@@ -129,20 +150,21 @@ class SyncTransaction:
     def finish(self, acks: Sequence[Ack], *, node: str, now: float) -> list[Applied] | None:
         """Ack and commit; None, and everything rolled back, unless every ack still held its lease."""
         connection = self.connection
-        with calling("ctx.connection"), connection:
-            result = connection.exec_driver_sql(statement("ack"), ack_params(acks, node=node, now=now))
-            applied = _applied(result)
-            if len(applied) != len(acks):
-                connection.rollback()
-                return None
-            connection.commit()
-        return applied
+        with calling("ctx.connection"):
+            try:
+                result = connection.exec_driver_sql(statement("ack"), ack_params(acks, node=node, now=now))
+                applied = _applied(result)
+                whole = len(applied) == len(acks)
+                (Connection.commit if whole else Connection.rollback)(connection)
+            finally:
+                Connection.close(connection)
+        return applied if whole else None
 
     def discard(self) -> None:
         """Roll back."""
         if self._connection is not None:
             with calling("ctx.connection"):
-                self._connection.close()
+                Connection.close(self._connection)
 
 
 def _applied(result: Result[Any]) -> list[Applied]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -15,6 +18,7 @@ from tests.support import jobs
 from tests.support.stand import Stand, until
 from tidegate import Tidegate
 from tidegate.errors import UsageError
+from tidegate.runtime.transaction import AsyncTransaction, SyncTransaction, sync_engine
 from tidegate.store.connection import sqlalchemy_url
 
 
@@ -101,6 +105,22 @@ async def test_what_is_no_connection_is_refused_with_the_way_out(stand: Stand) -
     assert refused.value.hint is not None
 
 
+def test_a_django_connection_that_is_not_postgresqls_is_refused() -> None:
+    code = (
+        "from django.conf import settings; settings.configure("
+        "DATABASES={'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}})\n"
+        "from django.db import connection\nfrom tidegate.client.joining import run_in_blocking\nrun_in_blocking(connection, '', {})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "UsageError: cannot enqueue through Django's sqlite connection\nhint: use the engine" in done.stderr
+
+
+async def test_jobs_are_enqueued_in_pipeline_mode(stand: Stand) -> None:
+    async with await psycopg.AsyncConnection.connect(stand.database) as connection, connection.pipeline():
+        enqueued = [await stand.tide.enqueue(jobs.note, n, connection=connection) for n in range(3)]
+    assert ids(stand) == enqueued
+
+
 async def test_an_async_connection_in_blocking_code_is_refused(stand: Stand) -> None:
     async with await psycopg.AsyncConnection.connect(stand.database) as connection:
         with (
@@ -118,7 +138,9 @@ def effects(stand: Stand) -> list[int]:
     return [row["n"] for row in stand.rows("SELECT n FROM effects ORDER BY n")]
 
 
-@pytest.mark.parametrize("handler", [jobs.inserts, jobs.inserts_blocking])
+@pytest.mark.parametrize(
+    "handler", [jobs.inserts, jobs.inserts_blocking, jobs.inserts_by_session, jobs.inserts_by_blocking_session]
+)
 async def test_a4_a_handlers_writes_commit_with_its_ack(stand_on_each: Stand, handler: Any) -> None:
     make_effects(stand_on_each)
     async with stand_on_each.node():
@@ -126,7 +148,10 @@ async def test_a4_a_handlers_writes_commit_with_its_ack(stand_on_each: Stand, ha
     assert (row["state"], row["result"], effects(stand_on_each)) == ("completed", 5, [5])
 
 
-@pytest.mark.parametrize("handler", [jobs.inserts, jobs.inserts_blocking])
+SESSIONS = [jobs.inserts_by_session, jobs.inserts_by_blocking_session]
+
+
+@pytest.mark.parametrize("handler", [jobs.inserts, jobs.inserts_blocking, *SESSIONS])
 async def test_a4_a_handler_that_raises_leaves_no_writes(stand: Stand, handler: Any) -> None:
     make_effects(stand)
     async with stand.node():
@@ -161,12 +186,23 @@ async def test_a4_writes_of_a_run_that_is_cut_off_are_rolled_back(stand: Stand) 
 
 
 async def test_a_users_commit_on_ctx_connection_is_refused(stand: Stand) -> None:
-    from sqlalchemy.exc import InvalidRequestError
-
-    from tidegate.runtime.transaction import AsyncTransaction
-
     transaction = AsyncTransaction(stand.tide.engine)
     await transaction.connection.execute(text("SELECT 1"))
-    with pytest.raises(InvalidRequestError, match="commits with the ack"):
-        await transaction.connection.commit()
+    for end in (transaction.connection.commit, transaction.connection.rollback):
+        with pytest.raises(InvalidRequestError, match="commits with the ack"):
+            await end()
+    await transaction.connection.close()  # the runner closes it, nobody else
+    assert await transaction.connection.scalar(text("SELECT 1")) == 1
     await transaction.discard()
+
+
+async def test_a_users_commit_on_a_blocking_ctx_connection_is_refused(stand: Stand) -> None:
+    engine = sync_engine(stand.tide.engine)
+    transaction = SyncTransaction(engine)
+    for end in (transaction.connection.commit, transaction.connection.rollback):
+        with pytest.raises(InvalidRequestError, match="commits with the ack"):
+            end()
+    transaction.connection.close()
+    assert transaction.connection.scalar(text("SELECT 1")) == 1
+    transaction.discard()
+    engine.dispose()
