@@ -237,9 +237,20 @@ NODES: Final = Row(
     (
         Panel(
             "Event loop lag",
-            "How late the loop runs a timer. A handler that blocks the loop shows here: `executor: thread` is for it.",
+            "How late the loop answers. A handler that blocks the loop shows here: `executor: thread` is for it.",
             "s",
             (Query(f"tidegate_event_loop_lag_seconds{{{NODE}}}", "{{instance}}"),),
+        ),
+        Panel(
+            "Who blocks the loop",
+            "Times that a job's code blocked an event loop for a second or more. The node's log has the stack.",
+            "short",
+            (
+                Query(
+                    f"sum by (queue, kind) (increase(tidegate_event_loop_blocked_total{{{KIND}}}[$__rate_interval])) > 0",
+                    "{{queue}} {{kind}}",
+                ),
+            ),
         ),
         Panel(
             "Lease",

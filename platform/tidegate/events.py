@@ -37,6 +37,7 @@ __all__ = [
     "JobStarted",
     "JobsRescued",
     "LeadershipChanged",
+    "LoopBlocked",
     "NodeDown",
     "NodeLost",
     "NodeUp",
@@ -178,6 +179,16 @@ class JobsRescued(Event):
 
     queue: str
     jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBlocked(Event):
+    """The event loop did not answer for `seconds` so far; the names are those of the job whose code was seen, None for no job's."""
+
+    queue: str | None
+    kind: str | None
+    job_id: int | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,8 @@ class Ack:
     """Seconds that the handler ran; None when it was not started."""
     ended: float = 0.0
     """When the run ended, on the loop's clock, so that an ack that waited still tells its age."""
+    innocent: bool = False
+    """Its node was lost by another job's fault: it does not count as crashed; only for the word `lease_lost`."""
     output: str | None = None
     forensics: Mapping[str, Any] | None = None
 

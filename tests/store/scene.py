@@ -12,8 +12,9 @@ from psycopg.rows import dict_row
 
 from tidegate.jobs import Failure, Job, NewJob, Reason, State, Word
 from tidegate.lifecycle import Ack
+from tidegate.store import heart
 from tidegate.store.postgres import PostgresStore
-from tidegate.store.protocol import Applied, Claim, Line, NodeRow
+from tidegate.store.protocol import Accusation, Applied, Claim, Line, NodeRow
 from tidegate.testing.memory import MemoryStore
 
 KIND = "shop.jobs:send"
@@ -76,6 +77,9 @@ class Scene:
     async def ack(self, *acks: Ack, node: str = "n1", queue: str = "email") -> list[Applied]:
         return (await (await self.line(node, queue)).exchange(acks, None, now=0.0)).applied
 
+    def accuse(self, node: str, accusation: Accusation) -> None:
+        heart.accuse(self.database, node, accusation)
+
     # What the tables hold, and what is done to them by hand: by column, so that it can be asked of any store.
 
     def look(self, table: str, *columns: str, **where: Any) -> list[dict[str, Any]]:
@@ -127,6 +131,9 @@ class MemoryScene(Scene):
     def __init__(self, store: MemoryStore) -> None:
         super().__init__(store, "")
         self._tables = store.database
+
+    def accuse(self, node: str, accusation: Accusation) -> None:
+        self._tables.accuse(node, accusation)
 
     def look(self, table: str, *columns: str, **where: Any) -> list[dict[str, Any]]:
         rows = [asdict(row) for row in self._tables.jobs.values()] if table == "jobs" else getattr(self._tables, table)

@@ -11,7 +11,7 @@ from tests.store.scene import Scene, dead, done, failed, new, released
 from tidegate.jobs import Failure, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.runtime.rescue import verdicts
-from tidegate.store.protocol import Applied, Claim
+from tidegate.store.protocol import Accusation, Applied, Claim, LostNode
 
 
 async def test_a_done_job_moves_to_the_history_and_leaves_no_attempt_row(any_scene: Scene) -> None:
@@ -183,8 +183,8 @@ async def test_l4_jobs_of_a_lost_node_are_ready_again_their_place_kept_no_attemp
     await any_scene.enqueue(new())
     [job] = await any_scene.claim()
     await any_scene.store.retire("n1")
-    assert await any_scene.store.lost_nodes() == ["n1"]
-    rescued = await any_scene.store.rescue("n1", lambda suspects: verdicts("n1", suspects, {}))
+    assert await any_scene.store.lost_nodes() == [LostNode("n1")]
+    rescued = await any_scene.store.rescue("n1", lambda suspects: verdicts(LostNode("n1"), suspects, {}))
     assert [(suspect.job_id, state) for suspect, state in rescued] == [(job.id, State.READY)]
     row = any_scene.look_one("jobs", "state", "attempt", "lease", "seq", "node", "crashes")
     assert row == {"state": "ready", "attempt": 0, "lease": 1, "seq": job.seq, "node": None, "crashes": 1}
@@ -196,7 +196,7 @@ async def test_l4_jobs_of_a_node_without_a_row_are_rescued_too(any_scene: Scene)
     await any_scene.enqueue(new())
     await any_scene.claim()
     any_scene.clear("nodes")
-    assert await any_scene.store.lost_nodes() == ["n1"]
+    assert await any_scene.store.lost_nodes() == [LostNode("n1")]
 
 
 async def test_l4_the_jobs_of_a_living_node_are_never_touched(any_scene: Scene) -> None:
@@ -211,7 +211,7 @@ async def test_l3_the_late_ack_of_a_rescued_job_is_refused(any_scene: Scene) -> 
     await any_scene.enqueue(new())
     [job] = await any_scene.claim()
     await any_scene.store.retire("n1")
-    await any_scene.store.rescue("n1", lambda suspects: verdicts("n1", suspects, {}))
+    await any_scene.store.rescue("n1", lambda suspects: verdicts(LostNode("n1"), suspects, {}))
     assert await any_scene.ack(done(job)) == []
     await any_scene.node("n2")
     [again] = await any_scene.claim(node="n2")
@@ -224,7 +224,9 @@ async def test_l4_two_rescuers_share_the_work_without_doubling_it(any_scene: Sce
     await any_scene.enqueue(*[new()] * 50)
     await any_scene.claim(50)
     await any_scene.store.retire("n1")
-    shares = await asyncio.gather(*(any_scene.store.rescue("n1", lambda suspects: verdicts("n1", suspects, {})) for _ in range(4)))
+    shares = await asyncio.gather(
+        *(any_scene.store.rescue("n1", lambda suspects: verdicts(LostNode("n1"), suspects, {})) for _ in range(4))
+    )
     ids = [suspect.job_id for share in shares for suspect, _ in share]
     assert len(ids) == len(set(ids)) == 50
 
@@ -236,9 +238,44 @@ async def test_l8_a_poisonous_job_ends_in_the_dead_letters(any_scene: Scene) -> 
         await any_scene.node(node)
         assert len(await any_scene.claim(node=node)) == 1
         await any_scene.store.retire(node)
-        await any_scene.store.rescue(node, lambda suspects, node=node: verdicts(node, suspects, {"email": 3}))
+        await any_scene.store.rescue(node, lambda suspects, node=node: verdicts(LostNode(node), suspects, {"email": 3}))
     row = any_scene.look_one("dead_letters", "job_id", "reason", "crashes", "attempt")
     assert row == {"job_id": job_id, "reason": "poison", "crashes": 3, "attempt": 1}
+
+
+async def test_l7_a_node_that_accuses_a_job_is_dead_and_only_that_job_counts_as_crashed(any_scene: Scene) -> None:
+    [guilty, innocent] = await any_scene.enqueue(new(), new())
+    await any_scene.claim()
+    said = Accusation((guilty,), "job 1 blocked the loop", "File jobs.py, line 3")
+    any_scene.accuse("n1", said)
+    assert not await any_scene.store.heartbeat("n1", lease=30, status=None)
+    [lost] = await any_scene.store.lost_nodes()
+    assert lost == LostNode("n1", said)
+    await any_scene.store.rescue("n1", lambda suspects: verdicts(lost, suspects, {}))
+    rows = any_scene.look("jobs", "id", "state", "crashes", "attempt")
+    assert [(row["id"], row["state"], row["crashes"], row["attempt"]) for row in rows] == [
+        (guilty, "ready", 1, 0),
+        (innocent, "ready", 0, 0),
+    ]
+    assert any_scene.look("attempts", "traceback", job_id=guilty) == [{"traceback": "File jobs.py, line 3"}]
+
+
+async def test_l7_the_crashes_of_an_innocent_stay_what_they_were(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    await any_scene.claim()
+    any_scene.put("jobs", crashes=2)
+    any_scene.accuse("n1", Accusation((), "no single job"))
+    [lost] = await any_scene.store.lost_nodes()
+    await any_scene.store.rescue("n1", lambda suspects: verdicts(lost, suspects, {}))
+    assert any_scene.look_one("jobs", "state", "crashes") == {"state": "ready", "crashes": 2}
+
+
+async def test_l7_a_dead_node_accuses_nobody(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    await any_scene.claim()
+    await any_scene.store.retire("n1")
+    any_scene.accuse("n1", Accusation((1,), "too late"))
+    assert await any_scene.store.lost_nodes() == [LostNode("n1")]
 
 
 async def test_l8_crashes_are_forgotten_when_an_attempt_ends_in_another_way(any_scene: Scene) -> None:

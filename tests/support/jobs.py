@@ -60,6 +60,13 @@ async def hangs() -> None:
     await asyncio.sleep(600)
 
 
+@job(queue="email", timeout=1.0)
+async def blocks_the_loop(seconds: float) -> None:
+    trace("block")
+    time.sleep(seconds)  # noqa: ASYNC251 - what it is for
+    trace("unblock")
+
+
 @job(queue="email", max_attempts=1, timeout=0.1)
 def hangs_in_a_thread() -> None:
     time.sleep(1)

@@ -20,7 +20,7 @@ jobs: [tests.support.jobs]
 lease: {lease}
 poll: {poll}
 drain_timeout: {drain_timeout}
-defaults: {{max_attempts: 3, backoff: {{kind: constant, base: 0.05, jitter: 0}}, timeout: 60}}
+defaults: {{max_attempts: 3, backoff: {{kind: constant, base: 0.05, jitter: 0}}, timeout: 60, kill_after: {kill_after}}}
 queues:
   email: {{consumers: {consumers}, demand: {{max: {demand}}}}}
   analytics: {{consumers: 2, demand: {{max: 20}}}}
@@ -30,7 +30,7 @@ queues:
 
 def write_settings(folder: Path, **numbers: float) -> Path:
     """Write a queues.yaml for the jobs of tests/support/jobs.py and return its path."""
-    known: dict[str, float] = {"lease": 30, "poll": 0.2, "drain_timeout": 10, "consumers": 10, "demand": 1}
+    known: dict[str, float] = {"lease": 30, "poll": 0.2, "drain_timeout": 10, "consumers": 10, "demand": 1, "kill_after": 5}
     path = folder / "queues.yaml"
     path.write_text(QUEUES.format(**{**known, **numbers}), "utf-8")
     return path

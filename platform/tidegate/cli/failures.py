@@ -1,7 +1,7 @@
 """How a command ends: every error as `error: ...`, a blank line, `hint: ...` on standard error, and its exit code.
 
-0 done   1 failed   2 usage or configuration   3 not found   4 refused   5 unhealthy   6 database unreachable
-7 migration needed   124 waited long enough   130, 143 ended by a signal
+0 done   1 failed   2 usage or configuration   3 not found   4 refused   5 unhealthy: also a node whose event loop a job blocked
+for good   6 database unreachable   7 migration needed   124 waited long enough   130, 143 ended by a signal
 """
 
 from __future__ import annotations

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
@@ -27,6 +29,8 @@ from tidegate.supervision import ChildSpec, Reason, spawn
 
 __all__ = ["banner", "leftovers", "serve"]
 
+FLUSH_WITHIN: Final = 2.0  # seconds; whoever blocks the loop may hold the lock of a log handler
+UNHEALTHY: Final = 5  # an exit code; see cli/failures.py
 LOOK: Final = 0.2  # seconds between two looks at whether anything is left to do
 DRAINING: Final = "draining: nothing more is claimed; a second one stops now"
 STOPPING_NOW: Final = "stopping now: what ran is rescued by other nodes"
@@ -40,7 +44,8 @@ def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metr
     addresses: list[str] = []
     # Made before the loop runs: while it imports the jobs modules, Ctrl-C is what it is anywhere in Python.
     with redirect_stdout(sys.stderr):
-        node = Node(scope.settings, queues=queues, migrate=True, extra=partial(_observed, metrics_port, addresses), on_progress=say)
+        extra = partial(_observed, metrics_port, addresses)
+        node = Node(scope.settings, queues=queues, migrate=True, extra=extra, end_process=_end_blocked, on_progress=say)
     node.events.subscribe(log_event)
     return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
 
@@ -99,6 +104,14 @@ async def _run(scope: Scope, node: Node, addresses: Sequence[str], *, until_empt
     for line in left:
         say(f"left behind: {line}")
     return 0
+
+
+def _end_blocked() -> None:
+    """End the process from the watchdog's thread, whatever the others do: what can be written within a moment is."""
+    flushing = threading.Thread(target=logging.shutdown, name="last words", daemon=True)
+    flushing.start()
+    flushing.join(FLUSH_WITHIN)
+    os._exit(UNHEALTHY)
 
 
 def _observed(port: int | None, addresses: list[str], node: Node) -> Sequence[ChildSpec]:

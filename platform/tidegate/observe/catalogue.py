@@ -161,8 +161,15 @@ LOOP_LAG: Final = Metric(
     "tidegate_event_loop_lag_seconds",
     "gauge",
     (),
-    "How late this node's event loop ran a timer, at worst, in the last 15 seconds; measured twice a second.",
+    "How late this node's event loop answered, at worst, in the last 15 seconds; measured five times a second.",
     Exists.NODE,
+)
+LOOP_BLOCKED: Final = Metric(
+    "tidegate_event_loop_blocked_total",
+    "counter",
+    ("queue", "kind"),
+    "Times that a job's code blocked this node's event loop for a second or more; none where it was not a job's.",
+    Exists.EVENT,
 )
 LEASE_REMAINING: Final = Metric(
     "tidegate_lease_remaining_seconds",
@@ -214,6 +221,7 @@ CATALOGUE: Final = (
     DEMAND,
     QUEUE_BROKEN,
     LOOP_LAG,
+    LOOP_BLOCKED,
     LEASE_REMAINING,
     BUILD_INFO,
     LEADER,

@@ -24,7 +24,7 @@ __all__ = ["fleet_gauges", "node_gauges"]
 LIVE: Final = (State.SCHEDULED, State.READY, State.RUNNING)
 
 
-def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str], *, lag: float | None) -> Iterator[Family]:
+def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str]) -> Iterator[Family]:
     """Yield this node's own gauges; a queue that does not run has zeros."""
     managers = supervisor.managers
     consumers: dict[Labels, float] = {}
@@ -42,6 +42,7 @@ def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str], *, lag: floa
     yield gauge(catalogue.DEMAND, demand)
     broken = supervisor.broken
     yield gauge(catalogue.QUEUE_BROKEN, {(queue,): float(queue in broken) for queue in queues})
+    lag = supervisor.lag.worst
     yield gauge(catalogue.LOOP_LAG, {} if lag is None else {(): lag})
     yield gauge(catalogue.LEASE_REMAINING, {(): supervisor.lease.remaining()})
     yield gauge(catalogue.BUILD_INFO, {(__version__,): 1.0})

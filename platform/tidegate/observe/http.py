@@ -95,9 +95,8 @@ def exporter(
     metrics: Metrics | None = None,
     on_listening: Callable[[str], None] | None = None,
 ) -> tuple[ChildSpec, ...]:
-    """Return the children that observe a node: the measuring of its loop's lag, and the port; see `http_child`."""
-    metrics = metrics or Metrics(node)
-    return metrics.lag.child(), http_child(node, host=host, port=port, strict=strict, metrics=metrics, on_listening=on_listening)
+    """Return the children that observe a node: the port; see `http_child`."""
+    return (http_child(node, host=host, port=port, strict=strict, metrics=metrics, on_listening=on_listening),)
 
 
 def http_child(

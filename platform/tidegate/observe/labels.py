@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["KINDS", "OTHER", "STRANGERS", "Kinds", "child_label"]
+__all__ = ["KINDS", "NOBODY", "OTHER", "STRANGERS", "Kinds", "child_label"]
 
 KINDS: Final = 200
 STRANGERS: Final = 20
 OTHER: Final = "other"
+NOBODY: Final = "none"
 
 _NUMBERED: Final = re.compile(r"\.consumer-\d+$")
 

@@ -26,14 +26,14 @@ from tidegate.events import (
     JobRejected,
     JobsRescued,
     JobStarted,
+    LoopBlocked,
     Restarted,
 )
 from tidegate.jobs import Reason
 from tidegate.observe import catalogue
 from tidegate.observe.families import Family, Labels, counter, empty, histogram
 from tidegate.observe.gauges import fleet_gauges, node_gauges
-from tidegate.observe.labels import Kinds, child_label
-from tidegate.observe.loop_lag import LoopLag
+from tidegate.observe.labels import NOBODY, Kinds, child_label
 from tidegate.observe.tallies import Counts, KindTally, QueueTallies
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ class Metrics(Collector):
 
     def __init__(self, node: Node) -> None:
         self.registry = CollectorRegistry()
-        self.lag = LoopLag()
         self.enqueued = EnqueueMetrics(self.registry)
         """Counts what this node's handlers enqueue, and clients that share its bus: `Tidegate.connect(events=node.events)`."""
         self._node = node
@@ -56,6 +55,7 @@ class Metrics(Collector):
         self._dead = Counts()
         self._restarts = Counts()
         self._errors = Counts()
+        self._blocked = Counts()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
         node.events.subscribe(self.on_event)
@@ -85,6 +85,8 @@ class Metrics(Collector):
                 self._restarts[child_label(event.child),] += 1
             case DatabaseFailed():
                 self._errors[event.operation,] += 1
+            case LoopBlocked():
+                self._blocked[event.queue or NOBODY, NOBODY if event.kind is None else self._kinds[event.kind]] += 1
             case _:
                 pass  # what the others tell is read from the node
 
@@ -96,7 +98,7 @@ class Metrics(Collector):
         """Yield what a scrape reads. It looks at memory only, and takes no longer while the database is away."""
         yield from self._of_events()
         supervisor = self._node.supervisor
-        yield from node_gauges(supervisor, self._node.queues, lag=self.lag.worst)
+        yield from node_gauges(supervisor, self._node.queues)
         now = asyncio.get_running_loop().time()
         yield from fleet_gauges(supervisor.snapshot, self._node.settings.queue_names, now=now)
 
@@ -117,6 +119,7 @@ class Metrics(Collector):
         yield counter(catalogue.JOBS_RESCUED, {(queue,): tally.rescued for queue, tally in queues})
         yield counter(catalogue.RESTARTS, self._restarts)
         yield counter(catalogue.DATABASE_ERRORS, self._errors)
+        yield counter(catalogue.LOOP_BLOCKED, self._blocked)
 
 
 class EnqueueMetrics:

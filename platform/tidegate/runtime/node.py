@@ -26,7 +26,11 @@ __all__ = ["Node"]
 
 
 class Node:
-    """`async with Node("queues.yaml", queues=["email"]) as node: ...` runs jobs until the block is left, then drains."""
+    """`async with Node("queues.yaml", queues=["email"]) as node: ...` runs jobs until the block is left, then drains.
+
+    `end_process` is for whoever owns the process: the watchdog calls it, from its thread, when a job has blocked the event loop
+    beyond all limits. Without it a blocked loop is logged and counted, and nothing ends.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class Node:
         migrate: bool = False,
         extra: Callable[[Node], Sequence[ChildSpec]] | None = None,
         on_progress: Callable[[str], None] | None = None,
+        end_process: Callable[[], None] | None = None,
         seed: int | None = None,
     ) -> None:
         arguments: dict[str, Any] = {"database": database, "drain_timeout": drain_timeout}
@@ -48,6 +53,7 @@ class Node:
         self._database = Database(self.settings.database, folder=self.settings.folder, on_progress=on_progress)
         self._migrate = migrate
         self._extra = extra
+        self._end_process = end_process
         self._seed = seed
         self._store: PostgresStore | None = None
         self._supervisor: QueueSupervisor | None = None
@@ -79,6 +85,7 @@ class Node:
                 queues=self.queues,
                 events=self.events,
                 extra=self._extra(self) if self._extra is not None else (),
+                end_process=self._end_process,
                 seed=self._seed,
             )
             await self._supervisor.start()

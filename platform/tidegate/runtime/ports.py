@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from tidegate.runtime.heartbeat import Beating, Heartbeat
 from tidegate.runtime.node_lease import NodeLease, boot_time
 from tidegate.runtime.runner import Transactions
 from tidegate.runtime.transactions import EngineTransactions
-from tidegate.store.heart import Heart
+from tidegate.store.heart import Heart, accuse
 from tidegate.store.listener import Notification, subscribe
 from tidegate.store.postgres import PostgresStore
-from tidegate.store.protocol import Store
+from tidegate.store.protocol import Accusation, Store
 
 __all__ = ["HeartbeatMaker", "Notifications", "Ports", "postgres_ports"]
 
@@ -53,6 +54,8 @@ class Ports:
     subscribe: Callable[[], Awaitable[Notifications]]
     heartbeat: HeartbeatMaker
     transactions: Transactions
+    accuse: Callable[[str, Accusation], None] | None = None
+    """Declares a node dead with what it says of its end; blocks, for the watchdog's thread. None: no thread watches the loop."""
     clock: Callable[[], float] = boot_time
     """The clock of the node's lease: one that suspended machines and frozen processes cannot stop."""
 
@@ -65,4 +68,5 @@ def postgres_ports(database: str, store: PostgresStore) -> Ports:
     ) -> Heartbeat:
         return Heartbeat(lease, Heart(database), status=status, on_lost=on_lost, on_failed=on_failed)
 
-    return Ports(store, lambda: subscribe(database), heartbeat, EngineTransactions(store.engine))
+    transactions = EngineTransactions(store.engine)
+    return Ports(store, lambda: subscribe(database), heartbeat, transactions, accuse=partial(accuse, database))

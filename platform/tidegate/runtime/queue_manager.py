@@ -20,6 +20,7 @@ from tidegate.runtime.listener import Switchboard
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.queue_session import QueueSession
 from tidegate.runtime.runner import Runner, Transactions
+from tidegate.runtime.runs import Runs
 from tidegate.settings import QueueSettings
 from tidegate.store.protocol import Store
 from tidegate.supervision import ChildSpec, Reason, Shutdown, Strategy, Supervisor
@@ -35,6 +36,7 @@ class Services:
     handlers: Handlers
     transactions: Transactions
     switchboard: Switchboard
+    runs: Runs
     emit: Callable[[Event], None]
     rng: Random
 
@@ -111,6 +113,7 @@ class QueueManager(Supervisor):
             services.handlers,
             executor=self._executor(queue),
             transactions=services.transactions,
+            runs=services.runs,
             node=self._lease.node,
             rng=services.rng,
         )

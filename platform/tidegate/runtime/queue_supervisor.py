@@ -1,6 +1,7 @@
 """The composition root of a node: puts the parts together and supervises them.
 
     QueueSupervisor          one_for_one; past its intensity it ends, and the process with it
+    |- Watchdog              a thread that watches the loop, from first to last
     |- what the caller adds  metrics port, web: first, so that they still answer while the rest drains
     |- Listener              one LISTEN connection
     `- Membership            rest_for_one: whoever depends on this node's identity begins anew with it
@@ -17,7 +18,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Final
@@ -29,13 +30,16 @@ from tidegate.handlers import Handlers
 from tidegate.runtime.executors import Executor, LoopExecutor, ThreadExecutor
 from tidegate.runtime.leader import Leader
 from tidegate.runtime.listener import Listener, Switchboard
+from tidegate.runtime.loop_lag import LoopLag
 from tidegate.runtime.maintenance import Maintenance, Snapshot
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.ports import Ports
 from tidegate.runtime.queue_manager import QueueManager, Services
+from tidegate.runtime.runs import Runs
+from tidegate.runtime.watchdog import Watchdog
 from tidegate.runtime.worker_registry import WorkerRegistry
 from tidegate.settings import QueueSettings, Settings
-from tidegate.store.protocol import NodeRow
+from tidegate.store.protocol import Accusation, NodeRow
 from tidegate.supervision import ChildSpec, ChildState, Reason, Shutdown, Strategy, Supervisor
 
 __all__ = ["QueueSupervisor"]
@@ -55,6 +59,7 @@ class QueueSupervisor(Supervisor):
         queues: Sequence[str] | None = None,
         events: Events | None = None,
         extra: Sequence[ChildSpec] = (),
+        end_process: Callable[[], None] | None = None,
         seed: int | None = None,
     ) -> None:
         self.settings = settings
@@ -65,15 +70,18 @@ class QueueSupervisor(Supervisor):
         self._handlers = handlers
         self._rng = Random(seed)  # seeded from the system unless a test says otherwise; ids come from it, too
         self._switchboard = Switchboard()
+        self._end_process = end_process
+        self.runs = Runs()
+        self.lag = LoopLag()
         self._threads: dict[str, ThreadExecutor] = {}
         self._maintenance = Maintenance(
             store=ports.store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit
         )
         self._lease = self._new_lease()
         membership = ChildSpec("membership", self._membership, shutdown=None)
-        super().__init__(
-            (*extra, ChildSpec("listener", self._listener), membership), name="node", rng=self._rng, on_restart=self._restarted
-        )
+        watchdog = () if ports.accuse is None else (ChildSpec("watchdog", partial(self._watchdog, ports.accuse)),)
+        children = (*watchdog, *extra, ChildSpec("listener", self._listener), membership)
+        super().__init__(children, name="node", rng=self._rng, on_restart=self._restarted)
 
     @property
     def node(self) -> str:
@@ -129,11 +137,21 @@ class QueueSupervisor(Supervisor):
         for name, manager in self.managers.items():
             size, bounds = manager.size(), manager.queue.consumers
             pools[name] = {"alive": size.alive, "busy": size.busy, "target": size.target, "min": bounds.min, "max": bounds.max}
-        return {"queues": pools, "broken": list(self.broken)}
+        lag = self.lag.worst
+        return {"queues": pools, "broken": list(self.broken), "loop_lag": None if lag is None else round(lag, 2)}
 
     def _new_lease(self) -> NodeLease:
         name = f"{socket.gethostname()}-{os.getpid()}-{self._rng.getrandbits(24):06x}"
         return NodeLease(name, self.settings.lease, clock=self._ports.clock)
+
+    def _watchdog(self, accuse: Callable[[str, Accusation], None]) -> Watchdog:
+        return Watchdog(
+            self.runs,
+            self.lag,
+            accuse=lambda accusation: accuse(self.node, accusation),
+            end=self._end_process,
+            emit=self.events.emit,
+        )
 
     def _listener(self) -> Listener:
         return Listener(self._ports.subscribe, self._switchboard, emit=self.events.emit, rng=self._rng)
@@ -172,7 +190,9 @@ class QueueSupervisor(Supervisor):
         )
 
     def _manager(self, queue: QueueSettings) -> QueueManager:
-        services = Services(self._store, self._handlers, self._ports.transactions, self._switchboard, self.events.emit, self._rng)
+        services = Services(
+            self._store, self._handlers, self._ports.transactions, self._switchboard, self.runs, self.events.emit, self._rng
+        )
         return QueueManager(queue, services, lease=self._lease, executor=self._executor)
 
     def _executor(self, queue: QueueSettings) -> Executor:

@@ -2,7 +2,8 @@
 
 A job is made ready again, its place kept, no attempt charged. It is poison when it has taken part in `poison_after` losses and is
 the only one of the last loss that had been in one before: then it is the single suspect, and one more node must not be given to
-it.
+it. A node that ended itself because a job blocked its event loop has said which (L7): then that one is the single suspect, and the
+loss does not count for the others.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from tidegate.events import DeadLettered, Event, JobsRescued, NodeLost
 from tidegate.jobs import Failure, Reason, State, Word
 from tidegate.lifecycle import Ack
-from tidegate.store.protocol import Store, Suspect
+from tidegate.store.protocol import Accusation, LostNode, Store, Suspect
 
 __all__ = ["POISON_AFTER", "rescue_lost", "verdicts"]
 
@@ -25,11 +27,14 @@ logger = logging.getLogger("tidegate.rescue")
 POISON_AFTER: Final = 3  # for queues that this node's configuration does not know
 
 
-def verdicts(node: str, suspects: Sequence[Suspect], poison_after: Mapping[str, int]) -> list[Ack]:
-    """Decide what becomes of each job that ran on the lost `node`."""
+def verdicts(lost: LostNode, suspects: Sequence[Suspect], poison_after: Mapping[str, int]) -> list[Ack]:
+    """Decide what becomes of each job that ran on the lost node."""
+    if lost.accusation is not None:
+        return [_accused(lost.node, lost.accusation, suspect, poison_after) for suspect in suspects]
+    failure = Failure("LeaseLost", f"its node {lost.node} was lost while it held this job")
     repeated = [suspect for suspect in suspects if suspect.crashes > 0]
     lone = repeated[0] if len(repeated) == 1 else None
-    return [_verdict(node, suspect, poison_after, lone=suspect is lone or len(suspects) == 1) for suspect in suspects]
+    return [_counted(suspect, failure, poison_after, lone=suspect is lone or len(suspects) == 1) for suspect in suspects]
 
 
 async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: bool, emit: Callable[[Event], None]) -> int:
@@ -41,12 +46,12 @@ async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: b
         logger.warning("node %s is lost: its lease ran out; its jobs are rescued", node)
         emit(NodeLost(node))
     total = 0
-    for node in await store.lost_nodes():
-        decide = partial(verdicts, node, poison_after=poison_after)
-        while rescued := await store.rescue(node, decide):
+    for lost in await store.lost_nodes():
+        decide = partial(verdicts, lost, poison_after=poison_after)
+        while rescued := await store.rescue(lost.node, decide):
             total += len(rescued)
             for queue, jobs in Counter(suspect.queue for suspect, _ in rescued).items():
-                logger.warning("queue %s: %d jobs of the lost node %s were rescued", queue, jobs, node)
+                logger.warning("queue %s: %d jobs of the lost node %s were rescued", queue, jobs, lost.node)
                 emit(JobsRescued(queue, jobs))
             for suspect, state in rescued:
                 if state is State.DEAD:
@@ -54,11 +59,19 @@ async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: b
     return total
 
 
-def _verdict(node: str, suspect: Suspect, poison_after: Mapping[str, int], *, lone: bool) -> Ack:
-    failure = Failure("LeaseLost", f"its node {node} was lost while it held this job")
+def _accused(node: str, accusation: Accusation, suspect: Suspect, poison_after: Mapping[str, int]) -> Ack:
+    if suspect.job_id in accusation.jobs:
+        failure = Failure("LeaseLost", f"it cost its node {node}: {accusation.why}", accusation.stack)
+        return _counted(suspect, failure, poison_after, lone=len(accusation.jobs) == 1)
+    failure = Failure("LeaseLost", f"its node {node} was lost by no fault of this job: {accusation.why}")
+    return replace(_again(suspect, failure), innocent=True)
+
+
+def _counted(suspect: Suspect, failure: Failure, poison_after: Mapping[str, int], *, lone: bool) -> Ack:
     if lone and suspect.crashes + 1 >= poison_after.get(suspect.queue, POISON_AFTER):
-        return Ack(
-            suspect.job_id, suspect.lease, State.DEAD, Word.LEASE_LOST,
-            charged=False, failure=failure, reason=Reason.POISON, duration=suspect.age,
-        )  # fmt: skip
+        return replace(_again(suspect, failure), state=State.DEAD, reason=Reason.POISON)
+    return _again(suspect, failure)
+
+
+def _again(suspect: Suspect, failure: Failure) -> Ack:
     return Ack(suspect.job_id, suspect.lease, State.READY, Word.LEASE_LOST, charged=False, failure=failure, duration=suspect.age)

@@ -17,6 +17,7 @@ from tidegate.handlers import Handler, Handlers, InvalidResult, JobContext
 from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, Released, State, TimedOut
 from tidegate.lifecycle import Ack, Policy, settle
 from tidegate.runtime.executors import Executor, RunTimedOut
+from tidegate.runtime.runs import Run, Runs
 from tidegate.settings import QueueSettings
 
 __all__ = ["Report", "Runner", "Transaction", "Transactions"]
@@ -60,8 +61,8 @@ class Report:
 
 
 @dataclass(slots=True)
-class _Run:
-    """A run under way: what was called, and what came of it."""
+class _Ended:
+    """A run that is over: what was called, and what came of it."""
 
     handler: Handler
     jobs: Sequence[Job[bytes]]
@@ -81,10 +82,12 @@ class Runner:
         *,
         executor: Executor,
         transactions: Transactions,
+        runs: Runs,
         node: str,
         rng: Random,
     ) -> None:
         self._queue = queue
+        self._runs = runs
         self._handlers = handlers
         self._executor = executor
         self._transactions = transactions
@@ -121,15 +124,18 @@ class Runner:
             return await self._close(transaction, run, reports)
         return reports
 
-    async def _attempt(self, handler: Handler, jobs: Sequence[Job[bytes]], transaction: Any, cancelled: Callable[[], bool]) -> _Run:
+    async def _attempt(
+        self, handler: Handler, jobs: Sequence[Job[bytes]], transaction: Any, cancelled: Callable[[], bool]
+    ) -> _Ended:
         loop = asyncio.get_running_loop()
         invalid: dict[int, Outcome] = {}
         started = loop.time()
         try:
             call, runnable = self._prepare(handler, jobs, invalid, transaction, cancelled)
             if not runnable:
-                return _Run(handler, jobs, invalid, started, started, raised=False)
-            value = await self._executor.run(call, is_async=handler.is_async, timeout=self._timeout(handler))
+                return _Ended(handler, jobs, invalid, started, started, raised=False)
+            with self._runs.running(Run(jobs, started, self._timeout(handler), self._queue.kill_after)) as run:
+                value = await self._executor.run(call, is_async=handler.is_async, timeout=run.timeout)
         except RunTimedOut as late:
             outcome: Outcome = TimedOut(late.after)
         except asyncio.CancelledError as error:
@@ -140,9 +146,9 @@ class Runner:
             outcome = error if isinstance(error, Outcome) else Failed(error)
         else:
             outcomes = _outcomes(handler, [job for job in jobs if job.id not in invalid], value)
-            return _Run(handler, jobs, {**outcomes, **invalid}, started, loop.time(), raised=False)
+            return _Ended(handler, jobs, {**outcomes, **invalid}, started, loop.time(), raised=False)
         outcomes = {job.id: invalid.get(job.id, outcome) for job in jobs}
-        return _Run(handler, jobs, outcomes, started, loop.time(), raised=True)
+        return _Ended(handler, jobs, outcomes, started, loop.time(), raised=True)
 
     def _prepare(
         self,
@@ -169,7 +175,7 @@ class Runner:
         [(_, args, kwargs)] = decoded
         return lambda: handler.invoke(args, kwargs, context), True
 
-    async def _close(self, transaction: Any, run: _Run, reports: list[Report]) -> list[Report]:
+    async def _close(self, transaction: Any, run: _Ended, reports: list[Report]) -> list[Report]:
         """End the handler's transaction: a returned outcome commits with its ack, a raised one rolls back and is acked outside."""
         try:
             if run.raised:
@@ -189,7 +195,7 @@ class Runner:
         states = {row.job_id: State(row.state) for row in applied}
         return [replace(report, settled=states[report.job.id]) for report in reports]
 
-    def _ack(self, run: _Run, job: Job[bytes]) -> Ack:
+    def _ack(self, run: _Ended, job: Job[bytes]) -> Ack:
         outcome = run.outcomes[job.id]
         result: bytes | None = None
         if isinstance(outcome, Done) and outcome.result is not None:
@@ -203,13 +209,13 @@ class Runner:
         ack = self._settle(job, outcome, run)
         return replace(ack, result=result) if result is not None else ack
 
-    def _settle(self, job: Job[bytes], outcome: Outcome, run: _Run | None) -> Ack:
+    def _settle(self, job: Job[bytes], outcome: Outcome, run: _Ended | None) -> Ack:
         ack = settle(job, outcome, self._policy(job.kind, run), self._rng)
         if run is None or isinstance(outcome, Invalid):
             return replace(ack, ended=asyncio.get_running_loop().time())
         return replace(ack, duration=run.ended - run.started, ended=run.ended)
 
-    def _policy(self, kind: str, run: _Run | None) -> Policy:
+    def _policy(self, kind: str, run: _Ended | None) -> Policy:
         policy = self._policies.get(kind)
         if policy is None:
             spec = run.handler.spec if run is not None else None

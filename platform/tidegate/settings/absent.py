@@ -24,7 +24,6 @@ QUEUE: Final[Mapping[str, str]] = {
     "memory": "memory limits",
     "max_jobs": "recycling of worker processes",
     "max_memory": "recycling of worker processes",
-    "kill_after": "killing of worker processes",
     "forensics": "a choice of forensics",
 }
 """Key of a queue, and of `defaults`, -> the capability it belongs to."""

@@ -188,6 +188,8 @@ class QueueOptions(Frozen):
     """How many jobs each consumer holds at once."""
     timeout: Annotated[Duration, Field(gt=0)] = 60.0
     """The time that one run may take."""
+    kill_after: Duration = 5.0
+    """How long a run that was asked to end (over its timeout, or cancelled) may take to do so before it is given up."""
     max_attempts: Annotated[Whole, Field(ge=1, le=1_000)] = 3
     """How often a job is run before it is dead."""
     backoff: BackoffOptions = BackoffOptions()
@@ -235,7 +237,8 @@ class QueueSettings:
     consumers: Consumers
     demand: Demand
     timeout: float
-    """Seconds."""
+    """Seconds, as is the next one."""
+    kill_after: float
     max_attempts: int
     backoff: Backoff
     poison_after: int
@@ -257,6 +260,7 @@ class QueueSettings:
             consumers=options.consumers,
             demand=options.demand,
             timeout=options.timeout,
+            kill_after=options.kill_after,
             max_attempts=options.max_attempts,
             backoff=options.backoff.curve(),
             poison_after=options.poison_after,

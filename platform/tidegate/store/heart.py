@@ -1,4 +1,4 @@
-"""The heartbeat's own blocking connection, for a thread that a blocked event loop cannot stop."""
+"""Blocking connections for the threads that a blocked event loop cannot stop: the heartbeat's and the watchdog's."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 import psycopg
 
 from tidegate.store.connection import connect
+from tidegate.store.protocol import Accusation
+from tidegate.store.rows import accusation_json
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
-__all__ = ["Heart"]
+__all__ = ["Heart", "accuse"]
 
 
 class Heart:
@@ -37,3 +39,9 @@ class Heart:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def accuse(database: str, node: str, accusation: Accusation) -> None:
+    """Declare `node` dead, durably, with what it says of its end; raises `DatabaseUnreachable` for weather."""
+    with calling("accuse"), connect(database) as connection:
+        connection.execute(statement("accuse"), {"node": node, "accusation": accusation_json(accusation)})

@@ -114,6 +114,7 @@ def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:
         "error_types": _unless_usual([failure and _storable(failure.type) for failure in failures], None),
         "error_messages": _unless_usual([failure and _storable(failure.message) for failure in failures], None),
         "tracebacks": _unless_usual([failure and (_storable(failure.traceback) or None) for failure in failures], None),
+        "innocents": _unless_usual([ack.innocent for ack in acks], False),
         "reasons": _unless_usual([ack.reason and ack.reason.value for ack in acks], None),
         "results": _unless_usual([ack.result and ack.result.decode() for ack in acks], None),
         "outputs": _unless_usual([ack.output and _storable(ack.output) for ack in acks], None),

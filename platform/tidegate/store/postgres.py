@@ -19,8 +19,8 @@ from tidegate.store.bulk import COPY_FROM, copy_jobs
 from tidegate.store.connection import connect_async, sqlalchemy_url
 from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
-from tidegate.store.protocol import Controls, NodeRow, Places, QueueCounts, Suspect, Unfinished
-from tidegate.store.rows import EXACT_COUNT, enqueued, estimated, insert_of
+from tidegate.store.protocol import Controls, LostNode, NodeRow, Places, QueueCounts, Suspect, Unfinished
+from tidegate.store.rows import EXACT_COUNT, accusation_of, enqueued, estimated, insert_of
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
@@ -87,9 +87,9 @@ class PostgresStore:
         """See `Store.mark_lost`."""
         return [row[0] for row in await self._run("mark_lost")]
 
-    async def lost_nodes(self) -> list[str]:
+    async def lost_nodes(self) -> list[LostNode]:
         """See `Store.lost_nodes`."""
-        return [row[0] for row in await self._run("lost_nodes")]
+        return [LostNode(row.node, accusation_of(row.accusation)) for row in await self._run("lost_nodes")]
 
     async def rescue(self, node: str, decide: Callable[[Sequence[Suspect]], Sequence[Ack]]) -> list[tuple[Suspect, State]]:
         """See `Store.rescue`."""

@@ -15,12 +15,14 @@ from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
 
 __all__ = [
+    "Accusation",
     "Applied",
     "Claim",
     "Claimed",
     "Controls",
     "Exchange",
     "Line",
+    "LostNode",
     "NodeRow",
     "Places",
     "QueueCounts",
@@ -81,6 +83,23 @@ class Suspect:
     crashes: int
     age: float
     """Seconds since it was claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accusation:
+    """What a node says when it ends itself: which of its jobs are to blame, and why. No jobs: none of them is."""
+
+    jobs: tuple[int, ...]
+    why: str
+    stack: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LostNode:
+    """A node that holds running jobs and is dead or gone; None where it was lost without a word."""
+
+    node: str
+    accusation: Accusation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +187,7 @@ class Store(Protocol):
     async def mark_lost(self) -> list[str]:
         """Declare dead, durably, every node whose lease ran out; return them."""
 
-    async def lost_nodes(self) -> list[str]:
+    async def lost_nodes(self) -> list[LostNode]:
         """Return the nodes that hold running jobs and are dead or gone."""
 
     async def rescue(self, node: str, decide: Callable[[Sequence[Suspect]], Sequence[Ack]]) -> list[tuple[Suspect, State]]:

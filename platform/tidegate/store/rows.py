@@ -1,4 +1,4 @@
-"""What goes into the enqueue statement and what comes out of the counting ones: shared by the store and the clients."""
+"""What goes into statements and what comes out of them, where several places do it: the store, the heart, the clients."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from typing import Any, Final
 
 from tidegate.jobs import NewJob, State
 from tidegate.store.line import places_of
-from tidegate.store.protocol import Places
+from tidegate.store.protocol import Accusation, Places
 from tidegate.store.statements import statement
 
-__all__ = ["EXACT_COUNT", "enqueue_params", "enqueued", "estimated", "insert_of", "payloads"]
+__all__ = [
+    "EXACT_COUNT",
+    "accusation_json",
+    "accusation_of",
+    "enqueue_params",
+    "enqueued",
+    "estimated",
+    "insert_of",
+    "payloads",
+]
 
 EXACT_COUNT: Final = 10_000  # a depth is counted up to here and estimated beyond
 
@@ -67,3 +76,16 @@ def payloads(places: Places) -> list[str]:
 def estimated(plan: Any) -> int:
     """Return the rows that an EXPLAIN expects; at least one more than was counted exactly."""
     return max(int(plan[0]["Plan"]["Plan Rows"]), EXACT_COUNT + 1)
+
+
+def accusation_json(accusation: Accusation) -> str:
+    """Return an accusation as its node's row keeps it."""
+    return json.dumps({"jobs": list(accusation.jobs), "why": accusation.why, "stack": accusation.stack})
+
+
+def accusation_of(text: str | None) -> Accusation | None:
+    """Return the accusation that a node's row keeps, None where there is none."""
+    if text is None:
+        return None
+    said = json.loads(text)
+    return Accusation(tuple(said["jobs"]), said["why"], said["stack"])

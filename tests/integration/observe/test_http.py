@@ -178,7 +178,7 @@ async def test_after_a_crash_it_is_back_under_the_same_address():
 
 async def test_the_counts_survive_a_crash_of_the_port():
     stage, urls = Stage(), []
-    _, spec = exporter(stage, port=0, on_listening=urls.append)
+    [spec] = exporter(stage, port=0, on_listening=urls.append)
     stage.events.emit(JobsRescued("email", 3))
     for _ in range(2):
         child = spec.start()
@@ -189,16 +189,14 @@ async def test_the_counts_survive_a_crash_of_the_port():
         assert 'tidegate_jobs_rescued_total{queue="email"} 3.0' in text
 
 
-async def test_the_exporter_measures_the_loop_too():
-    urls = []
-    async with Supervisor(exporter(Stage(), port=0, on_listening=urls.append)) as supervisor:
-        assert {info.id: info.state for info in supervisor.which_children()} == {
-            "loop-lag": ChildState.UP,
-            "metrics": ChildState.UP,
-        }
+async def test_what_the_watchdog_measured_is_served():
+    stage, urls = Stage(), []
+    stage.lag.measured(1.0, 0.25)
+    async with Supervisor(exporter(stage, port=0, on_listening=urls.append)) as supervisor:
+        assert {info.id: info.state for info in supervisor.which_children()} == {"metrics": ChildState.UP}
         async with httpx.AsyncClient() as client:
             text = (await client.get(f"{urls[0]}/metrics")).text
-    assert "\ntidegate_event_loop_lag_seconds " in text
+    assert "\ntidegate_event_loop_lag_seconds 0.25" in text
 
 
 async def test_signals_stay_with_the_program():

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from tidegate.events import Events
 from tidegate.runtime.consumer_pool import PoolSize
+from tidegate.runtime.loop_lag import LoopLag
 from tidegate.supervision import ChildDown
 
 
@@ -53,6 +54,7 @@ class Stage:
         self.handlers = SimpleNamespace(kinds=lambda: kinds)
         self.managers = {queue: Queue() for queue in self.queues}
         self.leading = False
+        self.lag = LoopLag()
         self.snapshot = None
         self.left = 20.0
         self.lease = SimpleNamespace(remaining=lambda: self.left)

@@ -24,6 +24,7 @@ from tidegate.events import (
     JobRejected,
     JobsRescued,
     JobStarted,
+    LoopBlocked,
     Restarted,
 )
 from tidegate.jobs import State, Word
@@ -280,13 +281,11 @@ async def full():
         JobsRescued("email", 1),
         Restarted("email"),
         DatabaseFailed("session", "away"),
+        LoopBlocked("email", "k", 1, 2.0),
     ):
         stage.events.emit(event)
     stage.events.emit(Enqueued("email", "k"))
-    measuring = metrics.lag.child().start()
-    await measuring.start()
-    await asyncio.sleep(1)
-    await measuring.stop()
+    stage.lag.measured(1.0, 0.1)
     return metrics.registry
 
 

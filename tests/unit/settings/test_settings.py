@@ -56,6 +56,7 @@ def test_a_queue_that_says_nothing_has_what_is_built_in():
         consumers=Consumers(min=1, max=10),
         demand=Demand(min=0, max=1),
         timeout=60.0,
+        kill_after=5.0,
         max_attempts=3,
         backoff=exponential(1.0, 2.0, 3600.0, jitter=0.1),
         poison_after=3,

@@ -9,7 +9,7 @@ from tidegate.settings import InvalidSettings, Settings
 
 TIME = "expected a time such as 30, 30s, 1.5s, 250ms, 5m, 2h, 1d or 1h30m; got"
 SIZE = "expected a size such as 1024, 64KiB, 1MiB, 2GiB or 1MB; got"
-QUEUE_KEYS = "backoff, consumers, demand, executor, max_args, max_attempts, max_result, poison_after and timeout"
+QUEUE_KEYS = "backoff, consumers, demand, executor, kill_after, max_args, max_attempts, max_result, poison_after and timeout"
 TOP_KEYS = "database, defaults, drain_timeout, jobs, lease, poll, queues, retention and snapshot"
 NAME = "a queue's name has 1 to 63 letters, digits, - and _, and begins with a letter"
 LATER = "does not exist in this version"
@@ -134,7 +134,6 @@ CASES = {
     "memory": (queue("memory: 2GiB"), [f"3:5: queues.email.memory: {LATER} (memory limits); leave it out"]),
     "max_jobs": ("defaults: {max_jobs: 100}\n", [f"1:12: defaults.max_jobs: {LATER} (recycling of worker processes); leave it out"]),
     "max_memory": (queue("max_memory: 0"), [f"3:5: queues.email.max_memory: {LATER} (recycling of worker processes); leave it out"]),
-    "kill_after": (queue("kill_after: 5"), [f"3:5: queues.email.kill_after: {LATER} (killing of worker processes); leave it out"]),
     "forensics": ("defaults: {forensics: {locals: false}}\n", [f"1:12: defaults.forensics: {LATER} (a choice of forensics); leave it out"]),
 }
 # fmt: on

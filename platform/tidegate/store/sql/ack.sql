@@ -4,13 +4,17 @@
 -- Returns what was applied.
 WITH acks AS MATERIALIZED (
     SELECT a.id, a.lease, coalesce(a.state, 'completed') AS state, coalesce(a.word, 'done') AS word, coalesce(a.delay, 0) AS delay,
-        coalesce(a.charged, true) AS charged, a.duration, a.error_type, a.error_message, a.traceback, a.reason, a.result, a.output,
-        a.forensics, statement_timestamp() - least(a.age, 3600) * interval '1 second' AS finished_at
+        coalesce(a.charged, true) AS charged, coalesce(a.innocent, false) AS innocent, a.duration, a.error_type, a.error_message,
+        a.traceback, a.reason, a.result, a.output, a.forensics,
+        statement_timestamp() - least(a.age, 3600) * interval '1 second' AS finished_at
     FROM unnest(
         %(ids)s::bigint[], %(leases)s::integer[], %(states)s::text[], %(words)s::text[], %(delays)s::float8[], %(charged)s::boolean[],
         %(durations)s::float8[], %(ages)s::float8[], %(error_types)s::text[], %(error_messages)s::text[], %(tracebacks)s::text[],
-        %(reasons)s::text[], %(results)s::text[], %(outputs)s::text[], %(forensics)s::text[]
-    ) AS a (id, lease, state, word, delay, charged, duration, age, error_type, error_message, traceback, reason, result, output, forensics)
+        %(innocents)s::boolean[], %(reasons)s::text[], %(results)s::text[], %(outputs)s::text[], %(forensics)s::text[]
+    ) AS a (
+        id, lease, state, word, delay, charged, duration, age, error_type, error_message, traceback, innocent, reason, result, output,
+        forensics
+    )
 ), gone AS (
     DELETE FROM tidegate.jobs AS j USING acks AS a
     WHERE j.id = a.id AND j.lease = a.lease AND j.node = %(node)s AND (a.state IN ('completed', 'cancelled', 'dead') OR j.cancel_requested)
@@ -22,7 +26,11 @@ WITH acks AS MATERIALIZED (
     SET state = a.state, node = NULL, claimed_at = NULL, permit_circuit = NULL, permit_gen = NULL,
         attempt = j.attempt - (NOT a.charged)::integer,
         run_at = CASE a.state WHEN 'scheduled' THEN statement_timestamp() + a.delay * interval '1 second' ELSE j.run_at END,
-        crashes = CASE WHEN a.word IN ('lease_lost', 'crashed') THEN j.crashes + 1 WHEN a.word = 'released' THEN j.crashes ELSE 0 END
+        crashes = CASE
+            WHEN a.word = 'released' OR a.innocent THEN j.crashes
+            WHEN a.word IN ('lease_lost', 'crashed') THEN j.crashes + 1
+            ELSE 0
+        END
     FROM acks AS a
     WHERE j.id = a.id AND j.lease = a.lease AND j.node = %(node)s AND a.state IN ('scheduled', 'ready') AND NOT j.cancel_requested
     RETURNING j.id, j.queue, j.kind, j.priority, j.seq, j.attempt + (NOT a.charged)::integer AS attempt, j.lease, a.word, a.duration,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from tidegate.jobs import NewJob, State
 from tidegate.lifecycle import Ack
 from tidegate.store.listener import Notification, parse
-from tidegate.store.protocol import Claim, Claimed, Controls, Exchange, NodeRow, Places, QueueCounts, Suspect, Unfinished
+from tidegate.store.protocol import Claim, Claimed, Controls, Exchange, LostNode, NodeRow, Places, QueueCounts, Suspect, Unfinished
 from tidegate.testing.memory.tables import MemoryDatabase, _Ears
 
 __all__ = ["MemoryLine", "MemoryStore", "MemorySubscription"]
@@ -133,7 +133,7 @@ class MemoryStore:
         await asyncio.sleep(0)
         return self.database.mark_lost()
 
-    async def lost_nodes(self) -> list[str]:
+    async def lost_nodes(self) -> list[LostNode]:
         """See `Store.lost_nodes`."""
         await asyncio.sleep(0)
         return self.database.lost_nodes()

@@ -15,7 +15,7 @@ from typing import Any, Final
 from tidegate.jobs import Job, NewJob, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.listener import Notification
-from tidegate.store.protocol import Applied, NodeRow, Places, Suspect
+from tidegate.store.protocol import Accusation, Applied, LostNode, NodeRow, Places, Suspect
 
 __all__ = ["MemoryDatabase", "Node", "Row"]
 
@@ -55,6 +55,7 @@ class Node:
     queues: tuple[str, ...]
     status: str | None = None
     dead: bool = False
+    accusation: Accusation | None = None
 
 
 @dataclass(slots=True)
@@ -174,9 +175,15 @@ class MemoryDatabase:
         """Return the running rows of a node."""
         return [row for row in self.jobs.values() if row.state is State.RUNNING and row.node == node]
 
-    def lost_nodes(self) -> list[str]:
+    def accuse(self, node: str, accusation: Accusation) -> None:
+        """Declare a node dead with what it says of its end."""
+        if self.is_alive(node):
+            self.nodes[node].dead, self.nodes[node].accusation = True, accusation
+
+    def lost_nodes(self) -> list[LostNode]:
         """Return the nodes that hold running rows and are dead or gone."""
-        return sorted({row.node for row in self.jobs.values() if row.node is not None and not self.is_alive(row.node)})
+        names = sorted({row.node for row in self.jobs.values() if row.node is not None and not self.is_alive(row.node)})
+        return [LostNode(name, self.nodes[name].accusation if name in self.nodes else None) for name in names]
 
     def suspects(self, node: str) -> list[Suspect]:
         """Return the running rows of a lost node as its rescuer sees them."""
@@ -258,7 +265,7 @@ class MemoryDatabase:
         row.attempt -= 0 if ack.charged else 1
         row.run_at = self.clock() + ack.delay if state is State.SCHEDULED else row.run_at
         if ack.word in LOSSES:
-            row.crashes += 1
+            row.crashes += not ack.innocent
         elif ack.word is not Word.RELEASED:
             row.crashes = 0
         return state

@@ -1,0 +1,204 @@
+"""The watchdog over a real loop that is really blocked, at a pace of its own."""
+
+import asyncio
+import ctypes
+import logging
+import threading
+import time
+
+import pytest
+from tests.unit.runs import run
+
+from tidegate.errors import DatabaseUnreachable
+from tidegate.events import LoopBlocked
+from tidegate.runtime import watchdog
+from tidegate.runtime.loop_lag import LoopLag
+from tidegate.runtime.runs import Runs
+from tidegate.runtime.watchdog import Pace, Watchdog
+
+PACE = Pace(pause=0.01, patience=0.3, look_every=0.02, accuse_within=0.5)
+
+
+class Kennel:
+    """A watchdog and what it did. `end` lets go of whoever blocks, where it would end the process."""
+
+    def __init__(self, *, ends=True, accuse=None):
+        self.runs, self.lag = Runs(), LoopLag()
+        self.events, self.accusations = [], []
+        self.ended = threading.Event()
+        self.dog = Watchdog(
+            self.runs,
+            self.lag,
+            accuse=accuse or self.accusations.append,
+            end=self.ended.set if ends else None,
+            emit=self.events.append,
+            pace=PACE,
+        )
+
+    async def start(self):
+        """Start it, and return once its thread watches."""
+        await self.dog.start()
+        await until(lambda: self.lag.worst is not None)
+
+    async def block(self, seconds, *who):
+        """Block the loop in the code of `who`, for up to `seconds`, or until the watchdog has had enough."""
+        await self.start()
+        for each in who:
+            with self.runs.running(each):
+                self.ended.wait(seconds)
+        if not who:
+            self.ended.wait(seconds)
+        await asyncio.sleep(0.05)
+        await self.dog.stop()
+
+
+def short(*ids, **numbers):
+    return run(*ids, started=time.monotonic(), **{"timeout": 0.1, "kill_after": 0.5, **numbers})
+
+
+async def until(truth, within=10):
+    async with asyncio.timeout(within):
+        while not truth():  # noqa: ASYNC110 - another thread makes it true
+            await asyncio.sleep(0.005)
+
+
+async def test_a_free_loop_is_measured_and_nothing_is_said(caplog):
+    kennel = Kennel()
+    await kennel.dog.start()
+    await until(lambda: len(kennel.lag._seen) >= 5)
+    await kennel.dog.stop()
+    assert kennel.lag.worst is not None
+    assert (kennel.events, kennel.accusations) == ([], [])
+
+
+async def test_a_job_that_blocks_the_loop_is_named_once_with_its_stack_and_counted(caplog):
+    kennel, guilty = Kennel(), short(7, timeout=60.0)
+    await kennel.block(1.0, guilty)
+    [event] = kennel.events
+    assert (event.queue, event.kind, event.job_id) == ("email", "mail:send", 7)
+    [said] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "job 7 (mail:send) has blocked the event loop" in said.getMessage()
+    assert "self.ended.wait(seconds)" in said.getMessage()
+    assert (said.queue, said.kind, said.job_id, said.attempt) == ("email", "mail:send", 7, 1)
+    assert "the event loop runs again, after" in caplog.text
+    assert not kennel.ended.is_set()
+    assert kennel.lag.worst >= 0.9
+
+
+async def test_a_loop_that_is_blocked_by_no_job_is_said_and_counted_too(caplog):
+    kennel = Kennel()
+    await kennel.block(0.6)
+    assert [(event.queue, event.kind, event.job_id) for event in kennel.events] == [(None, None, None)]
+    assert "no job's code has blocked the event loop" in caplog.text
+
+
+async def test_blocked_beyond_a_time_out_and_kill_after_the_job_is_accused_and_the_process_ends():
+    kennel = Kennel()
+    innocent = short(1)
+    with kennel.runs.running(innocent):
+        await kennel.block(20, short(7, timeout=3600.0))
+    assert kennel.ended.is_set()
+    [accusation] = kennel.accusations
+    assert accusation.jobs == (7,)
+    assert "job 7 (mail:send) blocked the node's event loop" in accusation.why
+    assert "self.ended.wait(seconds)" in accusation.stack
+
+
+async def test_a_whole_batch_is_accused_together():
+    kennel = Kennel()
+    await kennel.block(20, short(7, 8, 9))
+    assert kennel.accusations[0].jobs == (7, 8, 9)
+
+
+async def test_where_no_single_job_is_to_blame_none_is_accused_and_the_process_ends_all_the_same():
+    kennel = Kennel()
+    kennel.runs._by_job[1] = short(1)  # it runs, and it is not its code that blocks
+    await kennel.block(20)
+    assert kennel.accusations[0].jobs == ()
+    assert kennel.ended.is_set()
+
+
+async def test_a_watchdog_that_may_not_end_the_process_lets_it_block():
+    kennel = Kennel(ends=False)
+    await kennel.block(1.2, short(7))
+    assert kennel.accusations == []
+    assert len(kennel.events) == 1
+
+
+async def test_an_accusation_waits_for_the_database_and_not_for_ever(caplog, monkeypatch):
+    def away(_):
+        raise DatabaseUnreachable("accuse: gone")
+
+    monkeypatch.setattr(watchdog, "SAY_WITHIN", 0.5)
+    kennel = Kennel(accuse=away)
+    await kennel.block(20, short(7))
+    assert kennel.ended.is_set()
+    assert "all jobs of this node will count as crashed" in caplog.text
+
+
+async def test_a_log_handler_that_blocks_does_not_stop_the_watchdog(monkeypatch):
+    monkeypatch.setattr(watchdog, "SAY_WITHIN", 0.05)
+    stuck = threading.Lock()
+
+    class Stuck(logging.Handler):
+        def emit(self, record):
+            with stuck:
+                pass
+
+    handler = Stuck()
+    logging.getLogger("tidegate.watchdog").addHandler(handler)
+    try:
+        with stuck:
+            kennel = Kennel()
+            await kennel.block(20, short(7))
+            assert kennel.ended.is_set()
+    finally:
+        logging.getLogger("tidegate.watchdog").removeHandler(handler)
+
+
+async def test_a_bug_in_its_thread_ends_the_child():
+    def broken(_):
+        raise ZeroDivisionError
+
+    kennel = Kennel(accuse=broken)
+    await kennel.start()
+    with kennel.runs.running(short(7)):
+        kennel.ended.wait(1.0)
+    reason = await kennel.dog.join()
+    assert isinstance(reason.error, ZeroDivisionError)
+
+
+async def test_code_that_holds_the_interpreters_lock_is_named_afterwards(caplog, monkeypatch):
+    monkeypatch.setattr(watchdog, "STALLED", 0.2)
+    monkeypatch.setattr(watchdog, "BUSY", -1.0)  # this sleeps, where real code would work
+    kennel = Kennel()
+    await kennel.start()
+    with kennel.runs.running(short(7, timeout=60.0)):
+        ctypes.PyDLL(None).usleep(900_000)
+    await until(lambda: kennel.events)
+    await kennel.dog.stop()
+    assert kennel.events[0].job_id == 7
+    assert "it held the interpreter's lock" in caplog.text
+
+
+async def test_a_process_that_was_stopped_accuses_nobody(caplog, monkeypatch):
+    monkeypatch.setattr(watchdog, "STALLED", 0.2)
+    kennel = Kennel()
+    await kennel.start()
+    with kennel.runs.running(short(7, timeout=60.0)):
+        ctypes.PyDLL(None).usleep(900_000)
+    await until(lambda: "stood still" in caplog.text)
+    await kennel.dog.stop()
+    assert kennel.events == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_loop_that_is_closed_under_it_ends_its_thread():
+    async def started():
+        await Kennel().start()
+
+    asyncio.run(started())
+
+
+def test_an_event_tells_what_was_seen():
+    assert LoopBlocked("email", "mail:send", 7, 1.0).seconds == 1.0
