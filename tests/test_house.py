@@ -21,7 +21,7 @@ MODULES = sorted(path for path in SOURCE.rglob("*.py"))
 
 LAYERS = {
     0: ("errors", "jobs", "lifecycle", "backoff", "failure", "events", "listeners", "redaction", "settings", "handlers"),
-    1: ("circuit", "fingerprint", "stages", "supervision"),
+    1: ("circuit", "fingerprint", "spans", "stages", "supervision"),
     2: ("store",),
     3: ("runtime",),
     4: ("client", "introspection"),

@@ -11,11 +11,11 @@ Fields may be added to events; match them by name.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from tidegate.jobs import Failure, State, Word
 from tidegate.listeners import Listener
@@ -75,6 +75,8 @@ class Claimed(Event):
     queue: str
     jobs: int
     seconds: float
+    origins: Sequence[tuple[int, Mapping[str, Any]]] = field(default=(), repr=False)
+    """The id and the meta of those jobs that have a meta: what came with them from their enqueue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Acked(Event):
     queue: str
     jobs: int
     seconds: float
+    runs: Sequence[tuple[int, State, str]] = field(default=(), repr=False)
+    """Of those jobs whose run is in a trace: the id, the state told, and the run's `traceparent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class JobStarted(Event):
     job_id: int
     attempt: int
     waited: float
+    trace_id: str | None = None
+    """The trace in which it was enqueued, where that is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,8 @@ class JobEnded(Event):
     seconds: float | None
     failure: Failure | None = None
     """What went wrong, where something did."""
+    trace_id: str | None = None
+    """The trace in which this attempt is, where that is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ class JobRetried(Event):
     word: Word
     delay: float
     failure: Failure | None = None
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,8 @@ class DeadLettered(Event):
     reason: str
     attempt: int = 0
     failure: Failure | None = None
+    trace_id: str | None = None
+    """The trace of its last attempt, where that is recorded."""
 
 
 @dataclass(frozen=True, slots=True)

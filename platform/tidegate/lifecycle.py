@@ -96,6 +96,10 @@ class Ack:
     """When the run ended, on the loop's clock, so that an ack that waited still tells its age."""
     innocent: bool = False
     """Its node was lost by another job's fault: it does not count as crashed; only for the word `lease_lost`."""
+    traceparent: str | None = None
+    """The run's span, where it is in a trace that is recorded."""
+    meta: Mapping[str, Any] | None = None
+    """What the job's meta becomes; None: as it was. Only for a job that is kept, or dead."""
     output: str | None = None
     forensics: Mapping[str, Any] | None = None
 

@@ -78,6 +78,19 @@ async def test_a_dead_job_carries_a_copy_of_all_its_attempts(any_scene: Scene) -
     }  # fmt: skip
 
 
+async def test_what_an_ack_says_of_the_meta_stays_with_a_job_that_is_kept_or_dead(any_scene: Scene) -> None:
+    told = {"tenant": "\u0000 is fine", "traceparent_of_last_attempt": "00-1"}
+    await any_scene.enqueue(new(meta={"tenant": "a"}), new(meta={"tenant": "b"}))
+    first, second = await any_scene.claim()
+    await any_scene.ack(replace(failed(first), meta=told), failed(second))
+    assert [row["meta"] for row in any_scene.look("jobs", "meta", "id")] == [told, {"tenant": "b"}]
+    await (await any_scene.line()).promote(10)
+    again, last = await any_scene.claim()
+    assert (again.meta, last.meta) == (told, {"tenant": "b"})
+    await any_scene.ack(replace(dead(again), meta={**told, "n": 2}), dead(last))
+    assert [row["meta"] for row in any_scene.look("dead_letters", "meta", "job_id")] == [{**told, "n": 2}, {"tenant": "b"}]
+
+
 async def test_a_release_charges_nothing(any_scene: Scene) -> None:
     await any_scene.enqueue(new())
     [job] = await any_scene.claim()

@@ -13,6 +13,7 @@ from tidegate.cli.signals import Signals
 from tidegate.demo.run import config_in, run
 from tidegate.demo.summary import Summary, show
 from tidegate.observe.http import DEFAULT_PORT, exporter
+from tidegate.observe.tracing import exported
 from tidegate.runtime.node import Node
 from tidegate.supervision import ChildSpec
 
@@ -21,7 +22,8 @@ __all__ = ["config_in", "give", "tell"]
 
 def give(scope: Scope, seconds: float, rate: int, metrics_port: int | None) -> tuple[Summary, int | None]:
     """Run the shop; return what came of it, and the exit code where a second signal ended it."""
-    return asyncio.run(_run(scope, seconds, rate, metrics_port))
+    with exported():
+        return asyncio.run(_run(scope, seconds, rate, metrics_port))
 
 
 def tell(summary: Summary) -> None:

@@ -92,6 +92,7 @@ def _insert(scope: Scope, call: Any, connection: psycopg.Connection[Any]) -> tup
     """Enqueue, and return the job's id and its queue."""
     from tidegate.client.blocking import BlockingTidegate  # noqa: PLC0415 - likewise
     from tidegate.events import Enqueued  # noqa: PLC0415 - likewise
+    from tidegate.observe.tracing import exported  # noqa: PLC0415 - likewise
 
     seen: list[Enqueued] = []
 
@@ -101,7 +102,8 @@ def _insert(scope: Scope, call: Any, connection: psycopg.Connection[Any]) -> tup
 
     tide = BlockingTidegate(scope.settings)
     tide.events.subscribe(see)
-    job_id = tide.enqueue(call, connection=connection)
+    with exported():
+        job_id = tide.enqueue(call, connection=connection)
     return job_id, seen[0].queue
 
 

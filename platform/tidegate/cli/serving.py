@@ -21,6 +21,7 @@ from tidegate.errors import DatabaseUnreachable, TidegateError
 from tidegate.introspection import QueueView
 from tidegate.observe.http import DEFAULT_PORT, exporter
 from tidegate.observe.logs import configure, log_event
+from tidegate.observe.tracing import exported
 from tidegate.runtime.node import Node
 from tidegate.settings import QueueSettings, mask_url
 from tidegate.store.connection import connect
@@ -42,12 +43,13 @@ def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metr
     """Run a node to its end and return the exit code."""
     configure(level="DEBUG" if scope.debug else "INFO")
     addresses: list[str] = []
-    # Made before the loop runs: while it imports the jobs modules, Ctrl-C is what it is anywhere in Python.
-    with redirect_stdout(sys.stderr):
-        extra = partial(_observed, metrics_port, addresses)
-        node = Node(scope.settings, queues=queues, migrate=True, extra=extra, end_process=_end_blocked, on_progress=say)
-    node.events.subscribe(log_event)
-    return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
+    with exported():
+        # Made before the loop runs: while it imports the jobs modules, Ctrl-C is what it is anywhere in Python.
+        with redirect_stdout(sys.stderr):
+            extra = partial(_observed, metrics_port, addresses)
+            node = Node(scope.settings, queues=queues, migrate=True, extra=extra, end_process=_end_blocked, on_progress=say)
+        node.events.subscribe(log_event)
+        return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
 
 
 def banner(node: Node, status: SchemaStatus, addresses: Sequence[str]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce
 from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
+from tidegate.spans import found
 from tidegate.store.database import Database
 from tidegate.store.postgres import PostgresStore, make_engine
 from tidegate.store.rows import enqueue_params, enqueued
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from tidegate.client.blocking import BlockingTidegate
+    from tidegate.spans.recorder import Recorder
 
 __all__ = ["Tidegate"]
 
@@ -40,6 +42,7 @@ class Tidegate:
         self.settings = settings
         self.events = events or Events()
         self._own_events = events is None
+        self._spans: Recorder | None = None
         self._intake = Intake(settings)
         self._database = Database(settings.database, folder=settings.folder)
         self._pool_size = pool_size
@@ -146,6 +149,15 @@ class Tidegate:
     async def _insert(self, jobs: list[NewJob], connection: Any) -> list[int]:
         if not jobs:
             return []
+        if self._spans is None:
+            self._spans = found(self.settings.tracing, database=self._database.conninfo)
+        if self._spans is None:
+            return await self._inserted(jobs, connection)
+        with self._spans.enqueue(jobs) as sent:
+            sent.ids = ids = await self._inserted(sent.jobs, connection)
+        return ids
+
+    async def _inserted(self, jobs: list[NewJob], connection: Any) -> list[int]:
         if connection is not None:
             ids, _ = enqueued(await run_in(connection, statement("enqueue"), enqueue_params(jobs, tell=True)))
         elif self._grouping is not None:

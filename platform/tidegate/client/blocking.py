@@ -12,6 +12,7 @@ from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce
 from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
+from tidegate.spans import found
 from tidegate.store.bulk import COPY_FROM, copy_jobs_blocking
 from tidegate.store.connection import sqlalchemy_url
 from tidegate.store.database import Database
@@ -23,6 +24,8 @@ from tidegate.store.weather import calling
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from tidegate.spans.recorder import Recorder
+
 __all__ = ["BlockingTidegate"]
 
 
@@ -33,6 +36,7 @@ class BlockingTidegate:
         self.settings = settings
         self.events = events or Events()
         self._own_events = events is None
+        self._spans: Recorder | None = None
         self._intake = Intake(settings)
         self._database = Database(settings.database, folder=settings.folder)
         self._pool_size = pool_size
@@ -97,6 +101,15 @@ class BlockingTidegate:
     def _insert(self, jobs: list[NewJob], connection: Any) -> list[int]:
         if not jobs:
             return []
+        if self._spans is None:
+            self._spans = found(self.settings.tracing, database=self._database.conninfo)
+        if self._spans is None:
+            return self._inserted(jobs, connection)
+        with self._spans.enqueue(jobs) as sent:
+            sent.ids = ids = self._inserted(sent.jobs, connection)
+        return ids
+
+    def _inserted(self, jobs: list[NewJob], connection: Any) -> list[int]:
         if connection is not None:
             ids, _ = enqueued(run_in_blocking(connection, statement("enqueue"), enqueue_params(jobs, tell=True)))
         else:

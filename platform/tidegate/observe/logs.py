@@ -3,7 +3,8 @@
     configure()                            # by the program that owns the process, once; the library never calls it
     node.events.subscribe(log_event)          # what became of jobs and queues, as lines with fields
 
-Any logger may add fields by `extra={"queue": ..., "job_id": ...}`: JSON has all of them, lines for people those of the job.
+Any logger may add fields by `extra={"queue": ..., "job_id": ...}`: JSON has all of them, lines for people those of the job. What is
+written inside a trace says which one, as `trace_id` and `span_id`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Final, TextIO
 
 from tidegate.events import DeadLettered, Event, JobEnded, JobRetried, NodeDown, NodeUp, QueueBroken, QueueMended
 from tidegate.jobs import Failure, State
+from tidegate.spans import ids_now
 
 __all__ = ["HumanFormatter", "JsonFormatter", "configure", "fields_of", "log_event"]
 
@@ -41,6 +43,7 @@ def configure(*, stream: TextIO | None = None, as_json: bool | None = None, leve
     terminal = stream.isatty()
     people = terminal if as_json is None else not as_json
     handler = _Handler(stream)
+    handler.addFilter(_in_trace)
     handler.setFormatter(HumanFormatter(colour=terminal and _may_colour(os.environ)) if people else JsonFormatter())
     root = logging.getLogger()
     for earlier in [each for each in root.handlers if isinstance(each, _Handler)]:
@@ -124,9 +127,16 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that a second `configure` finds it."""
 
 
+def _in_trace(record: logging.LogRecord) -> bool:
+    """Say in which trace a line was written."""
+    if (ids := ids_now()) is not None:
+        record.trace_id, record.span_id = ids
+    return True
+
+
 def _fields(event: JobEnded | JobRetried | DeadLettered, **more: str | None) -> dict[str, Any]:
     job = {"queue": event.queue, "kind": event.kind, "job_id": event.job_id, "attempt": event.attempt}
-    return {**job, **{key: value for key, value in more.items() if value}}
+    return {**job, **{key: value for key, value in (*more.items(), ("trace_id", event.trace_id)) if value}}
 
 
 def _said(failure: Failure | None) -> str:

@@ -17,6 +17,7 @@ from tidegate.handlers import Handlers
 from tidegate.runtime.ports import postgres_ports
 from tidegate.runtime.queue_supervisor import QueueSupervisor
 from tidegate.settings import Settings
+from tidegate.spans import found
 from tidegate.store.database import Database
 from tidegate.store.postgres import PostgresStore, make_engine
 from tidegate.store.protocol import Unfinished
@@ -86,6 +87,7 @@ class Node:
                 events=self.events,
                 extra=self._extra(self) if self._extra is not None else (),
                 end_process=self._end_process,
+                spans=found(self.settings.tracing, database=self._database.conninfo),
                 seed=self._seed,
             )
             await self._supervisor.start()

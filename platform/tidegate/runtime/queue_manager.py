@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING
 
 from tidegate.events import Event, Restarted
 from tidegate.handlers import Handlers
@@ -25,6 +26,9 @@ from tidegate.settings import QueueSettings
 from tidegate.store.protocol import Store
 from tidegate.supervision import ChildSpec, Reason, Shutdown, Strategy, Supervisor
 
+if TYPE_CHECKING:
+    from tidegate.spans.recorder import Recorder
+
 __all__ = ["QueueManager", "Services"]
 
 
@@ -39,6 +43,7 @@ class Services:
     runs: Runs
     emit: Callable[[Event], None]
     rng: Random
+    spans: Recorder | None = None
 
 
 class QueueManager(Supervisor):
@@ -116,6 +121,7 @@ class QueueManager(Supervisor):
             runs=services.runs,
             node=self._lease.node,
             rng=services.rng,
+            spans=services.spans,
         )
 
         def consumer(number: int) -> JobConsumer:

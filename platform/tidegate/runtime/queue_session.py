@@ -37,6 +37,7 @@ from tidegate.runtime.hints import Hints
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.outbox import Outbox
 from tidegate.settings import QueueSettings
+from tidegate.spans import sampled_trace, trace_of
 from tidegate.store.connection import STATEMENT_TIMEOUT
 from tidegate.store.protocol import Claim, Exchange, Line, Store
 from tidegate.supervision import FunctionChild, Reason, Shutdown
@@ -130,7 +131,8 @@ class QueueSession(FunctionChild):
     def started(self, job: Job[bytes]) -> None:
         """A handler is about to run."""
         waited = self._outbox.waited(job, self._now())
-        self._emit(JobStarted(job.queue, job.kind, job.id, job.attempt, waited))
+        trace_id = sampled_trace(job.meta) if job.meta else None
+        self._emit(JobStarted(job.queue, job.kind, job.id, job.attempt, waited, trace_id))
 
     async def ack(self, ack: Ack, *, unsure: bool = False) -> None:
         """Report an outcome. Returns at once below the high-water mark, else when there is room again."""
@@ -256,7 +258,8 @@ class QueueSession(FunctionChild):
                 self._ended(job, ack, ack.state)
             else:
                 self._rejected(job)
-        self._emit(Acked(self.queue, len(acks), answer.ack_seconds))
+        runs = [(ack.job_id, ack.state, ack.traceparent) for ack in acks if ack.traceparent is not None]
+        self._emit(Acked(self.queue, len(acks), answer.ack_seconds, runs))
         if len(self._outbox) <= LOW_WATER:
             self._room.set()
         if self._outbox:
@@ -272,7 +275,7 @@ class QueueSession(FunctionChild):
             self._hints.swept(now, seconds)
         self._hints.settle(claimed.jobs, claim.n, claimed.horizon, now)
         self._dry = len(claimed.jobs) < claim.n
-        self._emit(Claimed(self.queue, len(claimed.jobs), seconds))
+        self._emit(Claimed(self.queue, len(claimed.jobs), seconds, [(job.id, job.meta) for job in claimed.jobs if job.meta]))
         if claimed.jobs:
             self._take(claimed.jobs, now)
         if self._owed and not self._dry:
@@ -325,11 +328,12 @@ class QueueSession(FunctionChild):
             logger.warning("queue %s: a second report on job %s (%s) was ignored", self.queue, ack.job_id, ack.word)
 
     def _ended(self, job: Job[bytes], ack: Ack, state: State) -> None:
-        self._emit(JobEnded(job.queue, job.kind, job.id, job.attempt, ack.word, state, ack.duration, ack.failure))
+        trace = trace_of(ack.traceparent)
+        self._emit(JobEnded(job.queue, job.kind, job.id, job.attempt, ack.word, state, ack.duration, ack.failure, trace))
         if state is State.SCHEDULED and ack.failure is not None:
-            self._emit(JobRetried(job.queue, job.kind, job.id, job.attempt, ack.word, ack.delay, ack.failure))
+            self._emit(JobRetried(job.queue, job.kind, job.id, job.attempt, ack.word, ack.delay, ack.failure, trace))
         elif state is State.DEAD and ack.reason is not None:
-            self._emit(DeadLettered(job.queue, job.kind, job.id, ack.reason.value, job.attempt, ack.failure))
+            self._emit(DeadLettered(job.queue, job.kind, job.id, ack.reason.value, job.attempt, ack.failure, trace))
 
     def _rejected(self, job: Job[bytes]) -> None:
         logger.warning("queue %s: job %s (%s) was no longer ours: its lease %s was lost", self.queue, job.id, job.kind, job.lease)

@@ -21,7 +21,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tidegate import __version__
 from tidegate.backoff import exponential
@@ -42,6 +42,9 @@ from tidegate.settings import QueueSettings, Settings
 from tidegate.store.protocol import Accusation, NodeRow
 from tidegate.supervision import ChildSpec, ChildState, Reason, Shutdown, Strategy, Supervisor
 
+if TYPE_CHECKING:
+    from tidegate.spans.recorder import Recorder
+
 __all__ = ["QueueSupervisor"]
 
 QUEUE_RETRY: Final = exponential(base=1, factor=2, cap=60)
@@ -60,6 +63,7 @@ class QueueSupervisor(Supervisor):
         events: Events | None = None,
         extra: Sequence[ChildSpec] = (),
         end_process: Callable[[], None] | None = None,
+        spans: Recorder | None = None,
         seed: int | None = None,
     ) -> None:
         self.settings = settings
@@ -69,6 +73,9 @@ class QueueSupervisor(Supervisor):
         self._store = ports.store
         self._handlers = handlers
         self._rng = Random(seed)  # seeded from the system unless a test says otherwise; ids come from it, too
+        self._spans = spans
+        if spans is not None:
+            self.events.subscribe(spans.on_event)
         self._switchboard = Switchboard()
         self._end_process = end_process
         self.runs = Runs()
@@ -191,7 +198,14 @@ class QueueSupervisor(Supervisor):
 
     def _manager(self, queue: QueueSettings) -> QueueManager:
         services = Services(
-            self._store, self._handlers, self._ports.transactions, self._switchboard, self.runs, self.events.emit, self._rng
+            store=self._store,
+            handlers=self._handlers,
+            transactions=self._ports.transactions,
+            switchboard=self._switchboard,
+            runs=self.runs,
+            emit=self.events.emit,
+            rng=self._rng,
+            spans=self._spans,
         )
         return QueueManager(queue, services, lease=self._lease, executor=self._executor)
 

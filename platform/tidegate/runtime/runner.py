@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.errors import DatabaseUnreachable, InvalidJob, UnknownKind
 from tidegate.handlers import Handler, Handlers, InvalidResult, JobContext
@@ -19,6 +19,10 @@ from tidegate.lifecycle import Ack, Policy, settle
 from tidegate.runtime.executors import Executor, RunTimedOut
 from tidegate.runtime.runs import Run, Runs
 from tidegate.settings import QueueSettings
+
+if TYPE_CHECKING:
+    from tidegate.spans.recorder import Recorder
+    from tidegate.spans.recorder import Run as Span
 
 __all__ = ["Report", "Runner", "Transaction", "Transactions"]
 
@@ -85,6 +89,7 @@ class Runner:
         runs: Runs,
         node: str,
         rng: Random,
+        spans: Recorder | None = None,
     ) -> None:
         self._queue = queue
         self._runs = runs
@@ -93,6 +98,7 @@ class Runner:
         self._transactions = transactions
         self._node = node
         self._rng = rng
+        self._spans = spans
         self._policies: dict[str, Policy] = {}
 
     def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
@@ -108,10 +114,16 @@ class Runner:
 
     async def run(self, jobs: Sequence[Job[bytes]], cancelled: Callable[[], bool]) -> list[Report]:
         """Run one call's jobs and settle each."""
+        if self._spans is None:
+            return await self._run(jobs, cancelled, None)
+        with self._spans.process(jobs) as span:
+            return await self._run(jobs, cancelled, span)
+
+    async def _run(self, jobs: Sequence[Job[bytes]], cancelled: Callable[[], bool], span: Span | None) -> list[Report]:
         try:
             handler = self._handlers.resolve(jobs[0].kind)
         except UnknownKind as error:
-            return [Report(job, self._settle(job, Invalid(error), None)) for job in jobs]
+            return _reports(jobs, [self._settle(job, Invalid(error), None) for job in jobs], span)
         transaction = self._transactions.begin(is_async=handler.is_async) if handler.wants_context else None
         try:
             run = await self._attempt(handler, jobs, transaction, cancelled)
@@ -119,7 +131,7 @@ class Runner:
             if transaction is not None:
                 await self._transactions.discard(transaction)
             raise
-        reports = [Report(job, self._ack(run, job)) for job in jobs]
+        reports = _reports(jobs, [self._ack(run, job) for job in jobs], span)
         if transaction is not None and transaction.used:
             return await self._close(transaction, run, reports)
         return reports
@@ -236,6 +248,12 @@ class Runner:
             return self._handlers.resolve(kind).batch or 0
         except UnknownKind:
             return 0
+
+
+def _reports(jobs: Sequence[Job[bytes]], acks: Sequence[Ack], span: Span | None) -> list[Report]:
+    if span is not None:
+        acks = span.told(jobs, acks)
+    return [Report(job, ack) for job, ack in zip(jobs, acks, strict=True)]
 
 
 def _outcomes(handler: Handler, jobs: Sequence[Job[bytes]], value: Any) -> dict[int, Outcome]:

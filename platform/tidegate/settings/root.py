@@ -17,6 +17,7 @@ from tidegate.settings.durations import Duration
 from tidegate.settings.layers import Layer
 from tidegate.settings.loading import find_file, load
 from tidegate.settings.model import QUEUE_NAME, Defaults, QueueOptions, QueueSettings, Retention
+from tidegate.settings.observing import Metrics, Tracing
 from tidegate.settings.origin import Origin, origins
 from tidegate.settings.problems import Place
 from tidegate.settings.resolution import Clashes, clashes, resolve
@@ -77,6 +78,11 @@ class Settings(BaseSettings):
     """How often the leader counts the fleet's jobs for metrics."""
     drain_timeout: Duration = 30.0
     """How long running jobs may take to end when a node stops."""
+
+    metrics: Metrics = Metrics()
+    """What /metrics shows."""
+    tracing: Tracing = Tracing()
+    """How jobs are traced, where an OpenTelemetry SDK is configured."""
 
     _layers: tuple[Layer, ...] = PrivateAttr(default=())
     _path: Path | None = PrivateAttr(default=None)

@@ -117,6 +117,7 @@ def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:
         "innocents": _unless_usual([ack.innocent for ack in acks], False),
         "reasons": _unless_usual([ack.reason and ack.reason.value for ack in acks], None),
         "results": _unless_usual([ack.result and ack.result.decode() for ack in acks], None),
+        "metas": _unless_usual([None if ack.meta is None else json.dumps(dict(ack.meta)) for ack in acks], None),
         "outputs": _unless_usual([ack.output and _storable(ack.output) for ack in acks], None),
         "forensics": _unless_usual([None if ack.forensics is None else json.dumps(ack.forensics) for ack in acks], None),
     }

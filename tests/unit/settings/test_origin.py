@@ -28,6 +28,7 @@ queues:
     return Settings.load("queues.yaml", environ=environ, drain_timeout=5)
 
 
+OBSERVING = ["metrics", "tracing"]
 EXPECTED = {
     "database": ("postgresql://me:***@db/shop?sslpassword=***", "queues.yaml:1"),
     "jobs": (["shop.jobs"], "queues.yaml:2"),
@@ -57,7 +58,7 @@ def test_a_value_knows_where_it_was_written(settings, key, value, where):
 
 def test_every_key_of_every_queue_is_told_once(settings):
     keys = [origin.key for origin in settings.origins()]
-    assert len(keys) == len(set(keys)) == 7 + 17 + 2 * 16 + 2
+    assert len(keys) == len(set(keys)) == 7 + 17 + 2 * 16 + 2 + 3
 
 
 def test_the_database_of_another_variable_is_told_by_its_name(tmp_path, monkeypatch):
@@ -74,7 +75,18 @@ def test_no_password_is_in_what_is_shown(settings):
 def test_the_tree_reads_as_the_file_does(settings):
     tree = as_tree(settings.origins())
     assert tree["queues"]["ml"]["demand"] == {"max": 9, "min": 0}
-    assert list(tree) == ["database", "jobs", "defaults", "queues", "retention", "lease", "poll", "snapshot", "drain_timeout"]
+    assert list(tree) == [
+        "database",
+        "jobs",
+        "defaults",
+        "queues",
+        "retention",
+        "lease",
+        "poll",
+        "snapshot",
+        "drain_timeout",
+        *OBSERVING,
+    ]
 
 
 def test_the_tree_can_be_loaded_again(settings):

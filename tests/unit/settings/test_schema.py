@@ -111,7 +111,7 @@ def descriptions(schema):
 
 def test_every_key_has_a_description():
     found = list(descriptions(json_schema()))
-    assert len(found) == 9 + 11 + 10 + 2 + 2 + 5 + 3
+    assert len(found) == 11 + 11 + 10 + 2 + 2 + 5 + 3 + 1 + 2
     assert [name for name, text in found if not text] == []
 
 

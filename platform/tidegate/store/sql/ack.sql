@@ -5,26 +5,27 @@
 WITH acks AS MATERIALIZED (
     SELECT a.id, a.lease, coalesce(a.state, 'completed') AS state, coalesce(a.word, 'done') AS word, coalesce(a.delay, 0) AS delay,
         coalesce(a.charged, true) AS charged, coalesce(a.innocent, false) AS innocent, a.duration, a.error_type, a.error_message,
-        a.traceback, a.reason, a.result, a.output, a.forensics,
+        a.traceback, a.reason, a.result, a.meta, a.output, a.forensics,
         statement_timestamp() - least(a.age, 3600) * interval '1 second' AS finished_at
     FROM unnest(
         %(ids)s::bigint[], %(leases)s::integer[], %(states)s::text[], %(words)s::text[], %(delays)s::float8[], %(charged)s::boolean[],
         %(durations)s::float8[], %(ages)s::float8[], %(error_types)s::text[], %(error_messages)s::text[], %(tracebacks)s::text[],
-        %(innocents)s::boolean[], %(reasons)s::text[], %(results)s::text[], %(outputs)s::text[], %(forensics)s::text[]
+        %(innocents)s::boolean[], %(reasons)s::text[], %(results)s::text[], %(metas)s::text[], %(outputs)s::text[],
+        %(forensics)s::text[]
     ) AS a (
-        id, lease, state, word, delay, charged, duration, age, error_type, error_message, traceback, innocent, reason, result, output,
+        id, lease, state, word, delay, charged, duration, age, error_type, error_message, traceback, innocent, reason, result, meta, output,
         forensics
     )
 ), gone AS (
     DELETE FROM tidegate.jobs AS j USING acks AS a
     WHERE j.id = a.id AND j.lease = a.lease AND j.node = %(node)s AND (a.state IN ('completed', 'cancelled', 'dead') OR j.cancel_requested)
     RETURNING j.id, j.queue, j.kind, j.priority, j.seq, j.attempt, j.lease, j.max_attempts, j.crashes, j.enqueued_at, j.run_at, j.args,
-        j.meta, j.unique_key, j.node, a.word, a.duration, a.finished_at, a.error_type, a.error_message, a.traceback, a.reason, a.result,
+        coalesce(a.meta::json, j.meta) AS meta, j.unique_key, j.node, a.word, a.duration, a.finished_at, a.error_type, a.error_message, a.traceback, a.reason, a.result,
         a.output, a.forensics, CASE WHEN a.state IN ('scheduled', 'ready') THEN 'cancelled' ELSE a.state END AS state
 ), kept AS (
     UPDATE tidegate.jobs AS j
     SET state = a.state, node = NULL, claimed_at = NULL, permit_circuit = NULL, permit_gen = NULL,
-        attempt = j.attempt - (NOT a.charged)::integer,
+        attempt = j.attempt - (NOT a.charged)::integer, meta = coalesce(a.meta::json, j.meta),
         run_at = CASE a.state WHEN 'scheduled' THEN statement_timestamp() + a.delay * interval '1 second' ELSE j.run_at END,
         crashes = CASE
             WHEN a.word = 'released' OR a.innocent THEN j.crashes

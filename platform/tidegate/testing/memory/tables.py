@@ -257,6 +257,7 @@ class MemoryDatabase:
             state = State.CANCELLED
         if ack.word is not Word.DONE or row.lease > 1 or ack.output is not None:
             self.attempts.append(told)
+        row.meta = row.meta if ack.meta is None else ack.meta
         if state in FINAL:
             del self.jobs[row.id]
             self._archive(row, ack, state, told)
