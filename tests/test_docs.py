@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import unavailable
 from tests.support.pages import ROOT, Block, Reader, blocks, matches
 
 README = ROOT / "README.md"
@@ -118,6 +120,8 @@ def test_a_tutorial_works_from_nothing(page: Path, clone: Callable[[str], Path])
 @pytest.mark.long
 @pytest.mark.parametrize("page", HOW_TOS, ids=name_of)
 def test_a_how_to_works_on_a_real_database(page: Path, empty_database: str, tmp_path: Path) -> None:
+    if "psql " in page.read_text("utf-8") and not shutil.which("psql"):
+        unavailable("no psql: apt-get install postgresql-client")
     folder = tmp_path / "how to"
     folder.mkdir()
     with Reader(folder, DATABASE_URL=empty_database) as reader:

@@ -72,6 +72,14 @@ def status(scope: Scope, as_json: bool) -> None:
         say("\nthe schema is of a newer Tidegate: upgrade this one")
 
 
+@db.command("roles")
+def print_roles() -> None:
+    """Print the SQL of roles with no more rights than nodes, clients and readers need."""
+    from tidegate.store.roles import script  # noqa: PLC0415 - likewise
+
+    data(script().rstrip())
+
+
 @db.command("sql")
 @click.option(
     "--from", "start", type=VERSION, default=0, show_default=True, metavar="VERSION", help="Only what comes after this version."

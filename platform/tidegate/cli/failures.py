@@ -96,7 +96,8 @@ def excepthook(scope: Scope) -> Callable[[type[BaseException], BaseException, Tr
         said = (str(cause).strip() or "without a word").splitlines()[0]
         if type(cause).__module__.startswith("psycopg"):
             say(f"error: the database refuses: {said}")
-            say("\nhint: with --debug the traceback goes to standard error")
+            needs = "`tidegate db roles` prints what a role needs; " if type(cause).__name__ == "InsufficientPrivilege" else ""
+            say(f"\nhint: {needs}with --debug the traceback goes to standard error")
         else:
             say(f"error: this should not have happened: {cls.__name__}: {said}")
             say("\nhint: with --debug the traceback goes to standard error; a report of it is welcome")

@@ -41,7 +41,7 @@ def _translated(operation: str, error: pg.Error) -> Exception:
         case pg.CheckViolation() if "no partition of relation" in said:
             return NoPartition(f"{operation}: {said}", hint="`tidegate db migrate` makes room for the coming days")
         case pg.InsufficientPrivilege():
-            return DatabaseError(f"{operation}: {said}", hint="connect as a role that may use the schema tidegate")
+            return DatabaseError(f"{operation}: {said}", hint="`tidegate db roles` prints what a role needs")
         case pg.UndefinedTable() | pg.UndefinedColumn() | pg.InvalidSchemaName():
             return MigrationNeeded(f"{operation}: {said}", hint="run: tidegate db migrate")
         case _:

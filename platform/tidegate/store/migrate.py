@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import psycopg
+from psycopg import errors
 
 from tidegate.errors import ConfigurationError, MigrationNeeded
 from tidegate.store.weather import calling
@@ -56,8 +57,25 @@ EXPECTED: Final = len(migrations())
 
 
 def migrate(connection: psycopg.Connection[Any]) -> list[Migration]:
-    """Bring the schema up to date; return what was applied. Any number of callers at once: one does it, the others find it done."""
+    """Bring the schema up to date; return what was applied. Any number of callers at once: one does it, the others find it done.
+
+    Where it is up to date already, no right to change it is needed.
+    """
     _check_server(connection)
+    current = status(connection).schema_version
+    _refuse_newer(current)
+    if current == EXPECTED:
+        return []
+    try:
+        return _migrate(connection)
+    except errors.InsufficientPrivilege as error:
+        raise MigrationNeeded(
+            f"the database's schema is at version {current}, this Tidegate needs {EXPECTED}, and this role may not change it",
+            hint="run `tidegate db migrate` as the owner of the schema tidegate, or of the database where there is none yet",
+        ) from error
+
+
+def _migrate(connection: psycopg.Connection[Any]) -> list[Migration]:
     with calling("migrate"), connection.transaction():
         connection.execute("SET LOCAL statement_timeout = 0")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))

@@ -1,7 +1,8 @@
 """Day partitions of `attempts` and `history`: made ahead, dropped when they are past their retention (protocol P1).
 
 Which ones are to be made or dropped is decided by pure functions; the shell runs one short statement for each, with a lock
-time-out, so that somebody's long transaction makes maintenance wait its turn instead of everybody waiting for maintenance.
+time-out, so that somebody's long transaction makes maintenance wait its turn instead of everybody waiting for maintenance. They are
+made by a function of the schema, and a role that does not own the tables drops them by one, too: a node needs no right to DDL.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ __all__ = ["PARENTS", "Partition", "drop_old", "make_missing", "missing", "outda
 
 PARENTS: Final = ("attempts", "history_completed", "history_cancelled")
 AHEAD: Final = 7  # days: a fleet without a leader for a week still has where to write
-_LOCK_KEY: Final = 0x7469_6465  # "tide": one maker of partitions at a time
 _NAME: Final = re.compile(r"^(attempts|history_completed|history_cancelled)_(\d{8})$")
 
 
@@ -51,37 +51,38 @@ def outdated(existing: Iterable[Partition], today: date, ages: Mapping[str, floa
 
 
 async def make_missing(connection: psycopg.AsyncConnection[Any]) -> int:
-    """Make what is missing; safe to be called by every node at once. Returns how many were made."""
-    await connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
-    try:
-        attached, _, today = await _existing(connection)
-        todo = missing(attached, today)
-        for partition in todo:
-            await _make(connection, partition)
-    finally:
-        await connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK_KEY,))
-    return len(todo)
+    """Make what is missing; safe to be called by every node at once. Returns how many this call made."""
+    existing = await _existing(connection)
+    made = 0
+    for partition in missing(existing.attached, existing.today):
+        cursor = await connection.execute(statement("partition_make"), {"parent": partition.parent, "day": partition.day})
+        made += bool((await cursor.fetchall())[0][0])
+    return made
 
 
 async def drop_old(connection: psycopg.AsyncConnection[Any], ages: Mapping[str, float]) -> int:
     """Detach and drop what is outdated, and finish what an earlier call could not. Returns how many went."""
-    attached, leftover, today = await _existing(connection)
-    old = outdated(attached, today, ages)
-    for partition in old:
-        await _locked(connection, _ddl("partition_detach", partition))
-    abandoned = outdated(leftover, today, ages)
+    existing = await _existing(connection)
+    old = outdated(existing.attached, existing.today, ages)
+    abandoned = outdated(existing.leftover, existing.today, ages)
     for partition in [*old, *abandoned]:
-        await _locked(connection, _ddl("partition_drop", partition))
+        if existing.own:
+            if partition in old:
+                await _locked(connection, _ddl("partition_detach", partition))
+            await _locked(connection, _ddl("partition_drop", partition))
+        else:
+            await connection.execute(statement("partition_remove"), {"parent": partition.parent, "day": partition.day})
     return len(old) + len(abandoned)
 
 
-async def _make(connection: psycopg.AsyncConnection[Any], partition: Partition) -> None:
-    start = datetime.combine(partition.day, datetime.min.time()).isoformat() + "+00"
-    end = datetime.combine(partition.day + timedelta(days=1), datetime.min.time()).isoformat() + "+00"
-    async with connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = '2s'")
-        await connection.execute(_ddl("partition_create", partition))
-        await connection.execute(_ddl("partition_attach", partition, start=start, end=end))
+@dataclass(frozen=True, slots=True)
+class _Existing:
+    """What a database has: attached partitions, those left over from a detach, its date in UTC; and whether all are this role's."""
+
+    attached: list[Partition]
+    leftover: list[Partition]
+    today: date
+    own: bool
 
 
 async def _locked(connection: psycopg.AsyncConnection[Any], ddl: sql.Composed) -> None:
@@ -92,12 +93,11 @@ async def _locked(connection: psycopg.AsyncConnection[Any], ddl: sql.Composed) -
         await connection.execute("RESET lock_timeout")
 
 
-async def _existing(connection: psycopg.AsyncConnection[Any]) -> tuple[list[Partition], list[Partition], date]:
-    """Return the attached partitions, those left over from a detach, and the database's date in UTC."""
+async def _existing(connection: psycopg.AsyncConnection[Any]) -> _Existing:
     rows = await (await connection.execute(statement("partitions"))).fetchall()
     attached: list[Partition] = []
     leftover: list[Partition] = []
-    for name, parent, pending, _ in rows:
+    for name, parent, pending, *_ in rows:
         if match := _NAME.match(name):
             partition = Partition(match[1], datetime.strptime(match[2] + "+0000", "%Y%m%d%z").date())
             (attached if parent and not pending else leftover).append(partition)
@@ -106,12 +106,8 @@ async def _existing(connection: psycopg.AsyncConnection[Any]) -> tuple[list[Part
         if rows
         else (await (await connection.execute("SELECT (statement_timestamp() AT TIME ZONE 'UTC')::date")).fetchall())[0][0]
     )
-    return attached, leftover, today
+    return _Existing(attached, leftover, today, own=all(row[4] for row in rows))
 
 
-def _ddl(name: str, partition: Partition, **literals: str) -> sql.Composed:
-    return sql.SQL(statement(name)).format(
-        name=sql.Identifier(partition.name),
-        parent=sql.Identifier(partition.parent),
-        **{key: sql.Literal(value) for key, value in literals.items()},
-    )
+def _ddl(name: str, partition: Partition) -> sql.Composed:
+    return sql.SQL(statement(name)).format(name=sql.Identifier(partition.name), parent=sql.Identifier(partition.parent))

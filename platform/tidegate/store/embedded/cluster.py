@@ -49,6 +49,7 @@ SETTINGS: Mapping[str, str] = {
     "unix_socket_permissions": "0700",
     "fsync": "on",
     "synchronous_commit": "on",
+    "search_path": "public",  # not "$user": the user's name is the schema's, and a project's tables do not belong among ours
     "shared_buffers": "128MB",
     "max_connections": "200",
     "timezone": "UTC",
