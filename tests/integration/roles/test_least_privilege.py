@@ -66,6 +66,7 @@ async def test_a_node_and_a_client_work_under_their_roles(
     async with Tidegate.connect(users[CLIENT], config=config) as tide, Node(settings, migrate=True):
         table = stand(users, postgres, tmp_path, tide)
         good, retried, written = await tide.enqueue_many([jobs.note.call(1), jobs.fails_until.call(1), jobs.inserts.call(5)])
+        many = await tide.enqueue_many([jobs.note.call(n) for n in range(1_000)])
         later = await tide.enqueue(jobs.note.call(2).options(delay=3600))
         dead = await tide.enqueue(jobs.says, "dead")
         async with await psycopg.AsyncConnection.connect(users[CLIENT]) as own:
@@ -76,6 +77,7 @@ async def test_a_node_and_a_client_work_under_their_roles(
             (written, "completed"),
             (joined, "completed"),
             (dead, "dead"),
+            (many[-1], "completed"),
         ):
             row = await table.end(job_id)
             assert row["state"] == state, row["error_message"]
