@@ -3,11 +3,12 @@ PYTHON ?= python3
 SECONDS ?= 30
 RATE ?= 20
 PYTEST_WORKERS ?= 3
+SEEDS ?= 200
 PY := .venv/bin/python
 COVERAGE := $(PY) -m coverage
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format bench schema clean
+.PHONY: help setup demo test test-all check format sim bench schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*?## ' Makefile | sort | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,6 +29,7 @@ test: setup ## Run the tests (what they need beyond Python is installed where th
 test-all: setup ## Run the long suites as well, and hold the coverage gate
 	@bash scripts/install-test-tools
 	$(COVERAGE) run -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal -m long
+	@$(MAKE) --no-print-directory sim
 	$(COVERAGE) combine -q
 	$(COVERAGE) report --skip-covered | tail -n 40
 	$(COVERAGE) report --format=total --fail-under=$(shell cat .ci/coverage-floor)
@@ -42,6 +44,9 @@ check: setup ## Format, lint, types, rules of the house
 format: setup ## Format and fix what can be fixed
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+sim: setup ## Play simulated fleets under faults: SEEDS=200, or SEED=17 for one with its story
+	SEEDS="$(SEEDS)" $(if $(SEED),SEED="$(SEED)") $(PY) -m pytest -q -n $(if $(SEED),0,$(PYTEST_WORKERS)) tests/simulation -k "$(if $(SEED),one_seed,seed)"
 
 bench: setup ## Print the figures of benchmarks/
 	$(PY) benchmarks/drain.py

@@ -120,8 +120,7 @@ class MemoryStore:
     async def retire(self, node: str) -> None:
         """See `Store.retire`."""
         await asyncio.sleep(0)
-        if node in self.database.nodes:
-            self.database.nodes[node].dead = True
+        self.database.retire(node)
 
     async def know_kinds(self, kinds: Sequence[str]) -> None:
         """See `Store.know_kinds`."""

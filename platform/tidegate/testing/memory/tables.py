@@ -163,6 +163,11 @@ class MemoryDatabase:
         row.status = row.status if status is None else status
         return True
 
+    def retire(self, node: str) -> None:
+        """End a node's life."""
+        if node in self.nodes:
+            self.nodes[node].dead = True
+
     def mark_lost(self) -> list[str]:
         """Declare dead every node whose lease ran out."""
         now = self.clock()
