@@ -108,6 +108,10 @@ class Job(Generic[A]):
     """Seconds from due (`run_at`) to claimed, on the database's clock."""
     crashes: int = 0
     meta: Mapping[str, Any] = field(default_factory=dict)
+    circuit_gen: int = 0
+    """The generation of its kind's circuit when it was claimed."""
+    permit: bool = False
+    """It runs on one of the circuit's permits, which its ack gives back."""
 
 
 @dataclass(frozen=True, slots=True)

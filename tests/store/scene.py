@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from tidegate.circuit import CircuitPlan
 from tidegate.jobs import Failure, Job, NewJob, Reason, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store import heart
@@ -51,6 +52,7 @@ class Scene:
     def __init__(self, store: PostgresStore | MemoryStore, database: str) -> None:
         self.store = store
         self.database = database
+        self.plan: CircuitPlan | None = None
         self._lines: dict[tuple[str, str], Line] = {}
 
     async def node(self, name: str, *, lease: float = 30.0, kinds: Sequence[str] = (KIND,), queue: str = "email") -> Line:
@@ -60,7 +62,7 @@ class Scene:
     async def line(self, node: str = "n1", queue: str = "email", *, kinds: Sequence[str] = (KIND,)) -> Line:
         key = (node, queue)
         if key not in self._lines:
-            self._lines[key] = await self.store.line(queue, node=node, kinds=kinds)
+            self._lines[key] = await self.store.line(queue, node=node, kinds=kinds, circuits=self.plan)
         return self._lines[key]
 
     async def enqueue(self, *jobs: NewJob) -> list[int]:
@@ -70,8 +72,13 @@ class Scene:
     async def claim(
         self, n: int = 100, hints: Sequence[tuple[int, int]] | None = None, *, node: str = "n1", queue: str = "email"
     ) -> list[Job[bytes]]:
-        answer = await (await self.line(node, queue)).exchange([], Claim(n, hints), now=0.0)
+        line = await self.line(node, queue)
+        answer = await line.exchange([], Claim(n, hints), now=0.0)
         assert answer.claimed is not None
+        if answer.claimed.gated:
+            assert (answer.claimed.jobs, answer.claimed.horizon) == ([], None)
+            answer = await line.exchange([], Claim(n, hints, gated=True), now=0.0)
+            assert answer.claimed is not None
         return answer.claimed.jobs
 
     async def ack(self, *acks: Ack, node: str = "n1", queue: str = "email") -> list[Applied]:

@@ -11,8 +11,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
+from tidegate.circuit import Change, CircuitPlan, Good, Report
 from tidegate.jobs import Job, State, Word
 from tidegate.lifecycle import Ack
+from tidegate.store.circuits import recording, returning, run_steps
 from tidegate.store.connection import STATEMENT_TIMEOUT, RawJson, connect_async
 from tidegate.store.protocol import Applied, Claim, Claimed, Exchange, Places
 from tidegate.store.statements import statement
@@ -24,23 +26,38 @@ __all__ = ["PostgresLine", "ack_params", "places_of"]
 class PostgresLine:
     """One connection, one verb at a time. After weather the connection is not used again: open another line."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], queue: str, *, node: str, kinds: Sequence[str]) -> None:
+    def __init__(
+        self, connection: psycopg.AsyncConnection[Any], queue: str, *, node: str, kinds: Sequence[str], circuits: CircuitPlan
+    ) -> None:
         self._connection = connection
+        self._node = node
         self._scope = {"queue": queue, "node": node, "kinds": list(kinds)}
+        self._plan = circuits
+        of = {kind: circuits.by_kind[kind] for kind in kinds if kind in circuits.by_kind}
+        self._gates = {"with_circuit": list(of), "circuits": list(of.values())}
         connection.adapters.register_loader("json", RawJson)
 
     @classmethod
-    async def open(cls, database: str, queue: str, *, node: str, kinds: Sequence[str]) -> PostgresLine:
+    async def open(
+        cls, database: str, queue: str, *, node: str, kinds: Sequence[str], circuits: CircuitPlan | None = None
+    ) -> PostgresLine:
         """Connect."""
         connection = await connect_async(database, prepare_threshold=1, row_factory=tuple_row)
-        return cls(connection, queue, node=node, kinds=kinds)
+        return cls(connection, queue, node=node, kinds=kinds, circuits=circuits or CircuitPlan())
 
-    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float) -> Exchange:
+    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
         """See `Line.exchange`. One Sync after the acks and one after the claim (protocol A1)."""
         started = perf_counter()
+        changes: list[Change] = []
         with calling("claim" if claim and not acks else "ack"):
             async with asyncio.timeout(STATEMENT_TIMEOUT):
-                if acks and claim:
+                if reports:
+                    async with self._connection.pipeline(), self._connection.transaction():
+                        applied = await (await self._ack(acks, now)).fetchall()
+                        changes = await self._record(applied, reports)
+                    ack_seconds = perf_counter() - started
+                    rows = await (await self._claim(claim)).fetchall() if claim else None
+                elif acks and claim:
                     async with self._connection.pipeline() as pipeline:
                         acked = await self._ack(acks, now)
                         await pipeline.sync()
@@ -56,8 +73,14 @@ class PostgresLine:
                     applied, rows, ack_seconds = [], await (await self._claim(claim)).fetchall(), 0.0
                 else:
                     return Exchange()
-        claimed = None if rows is None else _claimed(rows, perf_counter() - started)
-        return Exchange([Applied(row[0], row[1], State(row[2])) for row in applied], claimed, ack_seconds)
+        claimed = None if rows is None or claim is None else _claimed(rows, claim, perf_counter() - started)
+        return Exchange([Applied(row[0], row[1], State(row[2])) for row in applied], claimed, ack_seconds, changes)
+
+    async def report(self, good: Good, reports: Sequence[Report] = ()) -> list[Change]:
+        """See `Line.report`."""
+        with calling("circuits"):
+            async with asyncio.timeout(STATEMENT_TIMEOUT):
+                return await run_steps(recording(self._plan, good, reports, node=self._node), self._fetched)
 
     async def promote(self, n: int) -> tuple[int, Places]:
         """See `Line.promote`."""
@@ -79,14 +102,31 @@ class PostgresLine:
 
     async def _ack(self, acks: Sequence[Ack], now: float) -> psycopg.AsyncCursor[Any]:
         cursor = self._connection.cursor(binary=True)
-        return await cursor.execute(statement("ack"), ack_params(acks, node=self._scope["node"], now=now))
+        return await cursor.execute(statement("ack"), ack_params(acks, node=self._node, now=now))
 
     async def _claim(self, claim: Claim) -> psycopg.AsyncCursor[Any]:
-        cursor = self._connection.cursor(binary=True)
+        name, params = "claim", {**self._scope, "n": claim.n}
         if claim.hints is None:
-            return await cursor.execute(statement("sweep"), {**self._scope, "n": claim.n})
-        priorities, seqs = [hint[0] for hint in claim.hints], [hint[1] for hint in claim.hints]
-        return await cursor.execute(statement("claim"), {**self._scope, "n": claim.n, "priorities": priorities, "seqs": seqs})
+            name, params = "sweep", params | self._gates
+        else:
+            params |= {"priorities": [hint[0] for hint in claim.hints], "seqs": [hint[1] for hint in claim.hints]}
+            if claim.circuit is not None:
+                kinds = [kind for kind, circuit in zip(*self._gates.values(), strict=True) if circuit == claim.circuit]
+                name, params = "claim_circuit", params | {"circuit": claim.circuit, "circuit_kinds": kinds}
+            elif claim.gated:
+                name, params = "claim_gated", params | self._gates
+        return await self._connection.cursor(binary=True).execute(statement(name), params)
+
+    async def _record(self, applied: Sequence[Any], reports: Sequence[Report]) -> list[Change]:
+        """Let the reports of applied acks into their circuits, in the transaction that is open."""
+        mine = {(row[0], row[1]) for row in applied}
+        said = [report for report in reports if (report.job_id, report.lease) in mine]
+        if all(report.result == "ignore" and report.retry_after is None for report in said):
+            return await run_steps(returning(said), self._fetched)
+        return await run_steps(recording(self._plan, {}, said, node=self._node, one_by_one=True), self._fetched)
+
+    async def _fetched(self, query: str, params: dict[str, Any]) -> list[Any]:
+        return await (await self._connection.execute(query, params)).fetchall()
 
     async def _rows(self, name: str, params: dict[str, Any]) -> list[Any]:
         with calling(name):
@@ -142,16 +182,25 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _claimed(rows: list[Any], seconds: float) -> Claimed:
-    """The last column is the horizon; a single row of NULLs before it means that nothing was claimed."""
-    jobs = [_job(row) for row in rows if row[0] is not None]
+def _claimed(rows: list[Any], claim: Claim, seconds: float) -> Claimed:
+    """The last column is the horizon; a single row without a job means that nothing was claimed."""
+    horizon, room, gated = rows[0][-1], None, False
+    if claim.circuit is not None:  # gen, room, horizon
+        room = rows[0][-2]
+        jobs = [_job(row, row[-3], permit=room is not None) for row in rows if row[0] is not None]
+    elif claim.gated or claim.hints is None:  # gen, horizon
+        jobs = [_job(row, row[-2] or 0) for row in rows if row[0] is not None]
+    else:  # gated, horizon
+        gated, gens = rows[0][-2], claim.gens
+        jobs = [_job(row, gens.get(row[2], 0)) for row in rows if row[0] is not None]
     jobs.sort(key=lambda job: (job.priority, job.seq))
-    return Claimed(jobs, rows[0][-1], seconds)
+    return Claimed(jobs, horizon, seconds, room, gated)
 
 
-def _job(row: Any) -> Job[bytes]:
-    (job_id, queue, kind, args, attempt, max_attempts, priority, lease, seq, enqueued_at, run_at, waited, crashes, meta, _) = row
+def _job(row: Any, gen: int, *, permit: bool = False) -> Job[bytes]:
+    """The columns begin with those of Job, in its order, and its meta as JSON."""
+    (job_id, queue, kind, args, attempt, max_attempts, priority, lease, seq, enqueued_at, run_at, waited, crashes, meta) = row[:14]
     return Job(
         job_id, queue, kind, args, attempt, max_attempts, priority, lease, seq, enqueued_at, run_at, waited, crashes,
-        {} if meta is None else json.loads(meta),
+        {} if meta is None else json.loads(meta), gen, permit,
     )  # fmt: skip

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec
 from tidegate.jobs import NewJob, State
 from tidegate.lifecycle import Ack
 from tidegate.store import partitions
 from tidegate.store.bulk import COPY_FROM, copy_jobs
+from tidegate.store.circuits import Steps, moving, registering, run_steps
 from tidegate.store.connection import connect_async, sqlalchemy_url
 from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
@@ -42,9 +45,9 @@ class PostgresStore:
         self._lanes = Lanes(database)
         self.engine = engine
 
-    async def line(self, queue: str, *, node: str, kinds: Sequence[str]) -> PostgresLine:
+    async def line(self, queue: str, *, node: str, kinds: Sequence[str], circuits: CircuitPlan | None = None) -> PostgresLine:
         """See `Store.line`."""
-        return await PostgresLine.open(self._database, queue, node=node, kinds=kinds)
+        return await PostgresLine.open(self._database, queue, node=node, kinds=kinds, circuits=circuits)
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
         """See `Store.enqueue`."""
@@ -96,13 +99,15 @@ class PostgresStore:
         with calling("rescue"):
             async with self.engine.begin() as connection:
                 rows = await _fetch(connection, "suspects", {"node": node, "n": _RESCUE_BATCH})
-                suspects = {
-                    row.id: Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, row.age) for row in rows
-                }
+                suspects = {row.id: _suspect(row) for row in rows}
                 if not suspects:
                     return []
                 acks = decide(list(suspects.values()))
                 applied = await _fetch(connection, "ack", ack_params(acks, node=node, now=0.0))
+                permits = [permit for row in applied if (permit := suspects[row.id].permit) is not None]
+                if permits:
+                    back = {"names": [name for name, _ in permits], "gens": [gen for _, gen in permits]}
+                    await _fetch(connection, "circuit_return", back)
         return [(suspects[row.id], State(row.state)) for row in applied]
 
     async def bury_unknown(self, *, age: float, n: int) -> list[tuple[int, str, str]]:
@@ -143,6 +148,37 @@ class PostgresStore:
         left = tuple(row.queue for row in rows if row.scheduled or (row.paused and (row.ready or row.due)))
         return Unfinished(todo, left)
 
+    async def know_circuits(self, plan: CircuitPlan, *, node: str) -> None:
+        """See `Store.know_circuits`."""
+        await self._run_steps(registering(plan, node=node))
+
+    async def circuits(self, names: Sequence[str] | None = None) -> list[CircuitRecord]:
+        """See `Store.circuits`."""
+        rows = await self._run("circuit_load", {"names": None if names is None else list(names)})
+        return [CircuitRecord._make(row) for row in rows]
+
+    async def move_circuit(
+        self,
+        name: str,
+        act: Callable[[Circuit, float], object],
+        *,
+        rng: Callable[[], float],
+        spec: CircuitSpec | None = None,
+        node: str | None = None,
+        actor: str | None = None,
+        note: str | None = None,
+    ) -> Change | None:
+        """See `Store.move_circuit`."""
+        changes = await self._run_steps(moving(spec, name, act, node=node, rng=rng, actor=actor, note=note))
+        return changes[0] if changes else None
+
+    async def recount_permits(self) -> list[tuple[str, int]]:
+        """See `Store.recount_permits`."""
+        with calling("recount permits"):
+            async with self.engine.begin() as connection:
+                held = [row[0] for row in await _fetch(connection, "circuit_hold", {})]
+                return [(row[0], row[1]) for row in await _fetch(connection, "circuit_recount", {"names": held})] if held else []
+
     async def make_partitions(self) -> None:
         """See `Store.make_partitions`."""
         connection = await connect_async(self._database)
@@ -167,12 +203,27 @@ class PostgresStore:
         [(plan,)] = await self._run("estimate", {"queue": queue, "state": state})
         return estimated(plan if isinstance(plan, list) else json.loads(plan))
 
+    async def _run_steps(self, steps: Steps) -> list[Change]:
+        with calling("circuits"):
+            async with self.engine.connect() as connection:
+                autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                return await run_steps(steps, partial(_fetch_text, autocommit))
+
     async def _run(self, name: str, params: dict[str, Any] | None = None) -> list[Any]:
         with calling(name):
             async with self.engine.begin() as connection:
                 return await _fetch(connection, name, params or {})
 
 
+def _suspect(row: Any) -> Suspect:
+    permit = None if row.permit_circuit is None else (row.permit_circuit, row.permit_gen)
+    return Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, row.age, permit)
+
+
 async def _fetch(connection: AsyncConnection, name: str, params: dict[str, Any]) -> list[Any]:
-    result: CursorResult[Any] = await connection.exec_driver_sql(statement(name), params)
+    return await _fetch_text(connection, statement(name), params)
+
+
+async def _fetch_text(connection: AsyncConnection, text: str, params: dict[str, Any]) -> list[Any]:
+    result: CursorResult[Any] = await connection.exec_driver_sql(text, params)
     return list(result.fetchall()) if result.returns_rows else []

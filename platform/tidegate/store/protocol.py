@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
 
@@ -42,15 +43,25 @@ class Claim:
     n: int
     hints: Sequence[tuple[int, int]] | None
     """(priority, seq) pairs, the most urgent first."""
+    circuit: str | None = None
+    """Only jobs of this circuit's kinds, on its permits where it needs them; the hints are those of its own cursor."""
+    gated: bool = False
+    """Some circuit holds jobs back: leave out what it holds. A sweep always does; any other claim takes nothing and says so."""
+    gens: Mapping[str, int] = field(default_factory=dict)
+    """The generation of each kind's circuit, as far as is known, for claims that are not `gated`: those find out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a claim brought. `horizon` None: the node is dead or the queue paused, so that nothing was looked at."""
+    """What a claim brought. `horizon` None: the node is dead, the queue paused or the circuit open: nothing was looked at."""
 
     jobs: list[Job[bytes]]
     horizon: int | None
     seconds: float
+    room: int | None = None
+    """How many jobs the claim's circuit had places for; None: any number."""
+    gated: bool = False
+    """Nothing was looked at, since some circuit holds jobs back: claim again, `gated`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,8 @@ class Exchange:
     applied: list[Applied] = field(default_factory=list)
     claimed: Claimed | None = None
     ack_seconds: float = 0.0
+    changes: list[Change] = field(default_factory=list)
+    """What the reports made of the circuits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,8 @@ class Suspect:
     crashes: int
     age: float
     """Seconds since it was claimed."""
+    permit: tuple[str, int] | None = None
+    """The circuit and generation whose permit it ran on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +159,14 @@ class Unfinished:
 class Line(Protocol):
     """A connection of one queue's session, used by nobody else, one verb at a time."""
 
-    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float) -> Exchange:
-        """Apply the acks that still hold their lease, then claim; two transactions, so that neither undoes the other."""
+    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
+        """Apply the acks that still hold their lease, then claim; two transactions, so that neither undoes the other.
+
+        The reports of those acks that were applied go into their circuits in the acks' own transaction (protocol C3).
+        """
+
+    async def report(self, good: Good, reports: Sequence[Report] = ()) -> list[Change]:
+        """Write what runs said of their circuits whose acks are in the table already."""
 
     async def promote(self, n: int) -> tuple[int, Places]:
         """Make up to `n` due jobs ready, in the order of their times; return how many, and where."""
@@ -163,8 +184,8 @@ class Line(Protocol):
 class Store(Protocol):
     """The rest: what a node, the leader and clients ask."""
 
-    async def line(self, queue: str, *, node: str, kinds: Sequence[str]) -> Line:
-        """Open a session's own connection; it claims only `kinds`."""
+    async def line(self, queue: str, *, node: str, kinds: Sequence[str], circuits: CircuitPlan | None = None) -> Line:
+        """Open a session's own connection; it claims only `kinds`, and of those none whose circuit holds it back."""
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
         """Insert all or none, in order; durable when it returns. The places are to be told (`notify`) afterwards."""
@@ -213,6 +234,28 @@ class Store(Protocol):
 
     async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
         """Return which of these queues have ready jobs of these kinds, running ones, or ones due within a second."""
+
+    async def know_circuits(self, plan: CircuitPlan, *, node: str) -> None:
+        """Have a row for each of these circuits, closed where it is new, with the numbers and kinds of the plan."""
+
+    async def circuits(self, names: Sequence[str] | None = None) -> list[CircuitRecord]:
+        """Return the circuits as they are now, by name; all of them where none is named."""
+
+    async def move_circuit(
+        self,
+        name: str,
+        act: Callable[[Circuit, float], object],
+        *,
+        rng: Callable[[], float],
+        spec: CircuitSpec | None = None,
+        node: str | None = None,
+        actor: str | None = None,
+        note: str | None = None,
+    ) -> Change | None:
+        """Let `act` move a circuit, by `spec` or by the numbers in its row, exactly once; None where it moved nothing."""
+
+    async def recount_permits(self) -> list[tuple[str, int]]:
+        """Set the permits that are out to what running jobs say; return the circuits where they were something else."""
 
     async def make_partitions(self) -> None:
         """Make the day partitions that are missing from yesterday to a week ahead."""

@@ -3,9 +3,14 @@
 WITH gate AS MATERIALIZED (
     SELECT EXISTS (SELECT FROM tidegate.nodes WHERE id = %(node)s AND NOT dead)
         AND NOT EXISTS (SELECT FROM tidegate.queue_controls WHERE queue = %(queue)s AND paused) AS open
+), moved AS MATERIALIZED (
+    SELECT of.kind, c.gen, c.gates
+    FROM tidegate.circuits AS c JOIN unnest(%(with_circuit)s::text[], %(circuits)s::text[]) AS of (kind, circuit) ON of.circuit = c.name
+    WHERE c.gen > 0
 ), picked AS MATERIALIZED (
     SELECT id FROM tidegate.jobs
     WHERE state = 'ready' AND queue = %(queue)s AND kind = ANY (%(kinds)s::text[])
+        AND coalesce(kind <> ALL (ARRAY(SELECT kind FROM moved WHERE gates)), true)
         AND (SELECT open FROM gate)
     ORDER BY priority, seq LIMIT %(n)s FOR UPDATE SKIP LOCKED
 ), claimed AS (
@@ -15,5 +20,5 @@ WITH gate AS MATERIALIZED (
     RETURNING j.id, j.queue, j.kind, j.args, j.attempt, j.max_attempts, j.priority, j.lease, j.seq, j.enqueued_at, j.run_at,
         extract(epoch FROM clock_timestamp() - j.run_at)::float8 AS waited, j.crashes, j.meta
 )
-SELECT claimed.*, CASE WHEN gate.open THEN places.last_value END AS horizon
-FROM gate CROSS JOIN tidegate.job_seq AS places LEFT JOIN claimed ON true
+SELECT claimed.*, moved.gen, CASE WHEN gate.open THEN places.last_value END AS horizon
+FROM gate CROSS JOIN tidegate.job_seq AS places LEFT JOIN claimed ON true LEFT JOIN moved ON moved.kind = claimed.kind
