@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from tests.store.scene import KIND, Scene, done, failed, released
+from tests.store.scene import KIND, Scene, done, failed, new, released
 from tidegate.circuit import Change, Circuit, CircuitConfig, CircuitPlan, CircuitRecord, CircuitSpec, Report
 from tidegate.jobs import Job
 from tidegate.store.protocol import Claim, Claimed, Exchange
 
 SMTP = "smtp"
 OTHER = "shop.jobs:other"
+EVENT = (
+    "circuit",
+    "gen",
+    "from_state",
+    "to_state",
+    "reason",
+    "n",
+    "failed",
+    "slow",
+    "top_errors",
+    "sample_job_ids",
+    "node",
+    "actor",
+    "note",
+)
 BASE: dict[str, Any] = {"window": "count", "window_size": 10, "minimum": 5, "jitter": 0, "open_for": 30, "needed": 3}
 
 
@@ -58,7 +72,7 @@ class CircuitScene:
         await self.move(lambda circuit, now: circuit.force("half_open", now), name=name)
 
     async def fail(self, n: int, *, node: str = "n1") -> list[Job[bytes]]:
-        await self.scene.enqueue(*[new_smtp()] * n)
+        await self.scene.enqueue(*[new()] * n)
         jobs = await self.scene.claim(n, [(0, 0)], node=node)
         assert len(jobs) == n
         await self.report(*[(job, "fail") for job in jobs], node=node)
@@ -77,14 +91,8 @@ class CircuitScene:
         assert answer.claimed is not None
         return answer.claimed
 
-    async def events(self, name: str = SMTP) -> list[dict[str, Any]]:
-        return self.scene.rows("SELECT * FROM tidegate.circuit_events WHERE circuit = %s ORDER BY id", name)
-
-
-def new_smtp() -> Any:
-    from tests.store.scene import new
-
-    return new(kind=KIND)
+    async def events(self) -> list[dict[str, Any]]:
+        return self.scene.look("circuit_events", *EVENT)
 
 
 def report(job: Job[bytes], result: str, *, name: str = SMTP, duration: float = 0.5, **more: Any) -> Report:
@@ -92,15 +100,7 @@ def report(job: Job[bytes], result: str, *, name: str = SMTP, duration: float = 
     return Report(name, job.circuit_gen, job.permit, job.id, job.lease, result, duration, **{**error, **more})  # type: ignore[arg-type]
 
 
-def elapse(circuit: Circuit, now: float) -> None:
-    circuit.elapse(now)
-
-
 def past(circuit: Circuit, now: float) -> None:
     """As if its time to be open were over."""
     if circuit.until is not None:
         circuit.elapse(max(circuit.until, now))
-
-
-def of_another(job: Job[bytes], **changed: Any) -> Job[bytes]:
-    return replace(job, **changed)

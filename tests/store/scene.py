@@ -143,11 +143,17 @@ class MemoryScene(Scene):
         self._tables.accuse(node, accusation)
 
     def look(self, table: str, *columns: str, **where: Any) -> list[dict[str, Any]]:
+        if table == "circuit_events":
+            return [{name: row[name] for name in columns} for row in self._tables.circuits.events]
         rows = [asdict(row) for row in self._tables.jobs.values()] if table == "jobs" else getattr(self._tables, table)
         found = [row for row in rows if all(row[name] == value for name, value in where.items())]
         return [{name: row[name] for name in columns} for row in found]
 
     def put(self, table: str, **values: Any) -> None:
+        if table == "circuits":
+            circuits = self._tables.circuits.rows
+            circuits |= {name: row._replace(**values) for name, row in circuits.items()}
+            return
         for row in getattr(self._tables, table).values():
             for name, value in values.items():
                 setattr(row, name, value)
@@ -158,12 +164,16 @@ class MemoryScene(Scene):
             node, expires = self._tables.leader
             self._tables.leader = (node, expires + seconds)
             return
+        if table == "circuits":
+            for row in self._tables.circuits.rows.values():
+                self.put("circuits", **{moment: getattr(row, moment) + seconds})
+            return
         for row in getattr(self._tables, table).values():
             before = getattr(row, moment)
             setattr(row, moment, None if before is None else before + seconds)
 
     def clear(self, table: str) -> None:
-        getattr(self._tables, table).clear()
+        (self._tables.circuits.rows if table == "circuits" else getattr(self._tables, table)).clear()
 
     def now(self) -> datetime:
         return self._tables.date(self._tables.clock())

@@ -16,7 +16,7 @@ from tidegate.circuit import CircuitPlan, CircuitSpec
 from tidegate.jobs import Job, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.runtime.rescue import verdicts
-from tidegate.store.protocol import Claim, Line
+from tidegate.store.protocol import Claim, Line, LostNode
 
 CLAIMERS = 16
 
@@ -132,7 +132,7 @@ async def test_t5_the_permits_of_a_killed_node_return_once_and_its_late_result_c
     await circuits.store.mark_lost()
 
     async def rescue() -> int:
-        return len(await circuits.store.rescue("doomed", lambda suspects: verdicts("doomed", suspects, {})))
+        return len(await circuits.store.rescue("doomed", lambda suspects: verdicts(LostNode("doomed"), suspects, {})))
 
     assert sum(await asyncio.gather(*(rescue() for _ in range(4)))) == 3
     assert (await circuits.state()).permits == 0

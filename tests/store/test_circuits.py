@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.store.circuit_scene import KIND, OTHER, SMTP, CircuitScene, config, past, plan, report
@@ -12,12 +10,14 @@ from tidegate.circuit import CircuitPlan, CircuitSpec
 from tidegate.jobs import Failure, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.runtime.rescue import verdicts
-from tidegate.store.protocol import Claim
+from tidegate.store.protocol import Claim, LostNode
+
+UNTOUCHED = ("state", "seq", "attempt", "lease", "node", "claimed_at", "run_at", "crashes")
 
 
 @pytest.fixture
-async def circuits(scene: Scene) -> CircuitScene:
-    circuits = CircuitScene(scene)
+async def circuits(any_scene: Scene) -> CircuitScene:
+    circuits = CircuitScene(any_scene)
     await circuits.begin(plan())
     return circuits
 
@@ -65,11 +65,11 @@ async def test_failures_that_ride_on_the_ack_open_it_and_leave_their_evidence(ci
 async def test_gated_jobs_stay_ready_and_untouched(circuits: CircuitScene) -> None:
     await circuits.open()
     [mine, other] = await circuits.scene.enqueue(new(), new(kind=OTHER))
-    before = circuits.scene.row("SELECT *, xmin::text AS version FROM tidegate.jobs WHERE id = %s", mine)
+    before = circuits.scene.look("jobs", *UNTOUCHED, id=mine)
     assert [job.id for job in await circuits.scene.claim(hints=[(0, 0)])] == [other]
     assert [job.id for job in await circuits.scene.claim()] == [], "a sweep leaves them, too"
     assert (await circuits.claim()).jobs == [], "an open circuit has no permits"
-    assert circuits.scene.row("SELECT *, xmin::text AS version FROM tidegate.jobs WHERE id = %s", mine) == before
+    assert circuits.scene.look("jobs", *UNTOUCHED, id=mine) == before
 
 
 async def test_a_node_that_does_not_know_the_circuit_is_not_held_back(circuits: CircuitScene) -> None:
@@ -100,7 +100,7 @@ async def test_good_runs_are_told_together(circuits: CircuitScene) -> None:
 
 
 async def test_a_circuit_whose_row_is_missing_gets_one(circuits: CircuitScene) -> None:
-    circuits.scene.execute("DELETE FROM tidegate.circuits")
+    circuits.scene.clear("circuits")
     await circuits.fail(2)
     assert (await circuits.state()).failures == 2
 
@@ -152,8 +152,6 @@ async def test_a_probe_that_is_given_back_unstarted_frees_its_permit(circuits: C
     await circuits.report(*[(job, "ignore") for job in jobs])
     assert (await circuits.state()).permits == 0
     assert len((await circuits.claim()).jobs) == 3
-    row = circuits.scene.rows("SELECT permit_circuit, permit_gen FROM tidegate.jobs WHERE state = 'ready'")
-    assert [(each["permit_circuit"], each["permit_gen"]) for each in row] == [(None, None)]
 
 
 async def test_an_ignored_and_a_counted_probe_in_one_batch(circuits: CircuitScene) -> None:
@@ -182,7 +180,7 @@ async def test_a_rescue_takes_permits_back(circuits: CircuitScene) -> None:
     await circuits.scene.enqueue(*[new()] * 3)
     assert len((await circuits.claim(node="n2")).jobs) == 3
     await circuits.store.mark_lost()
-    rescued = await circuits.store.rescue("n2", lambda suspects: verdicts("n2", suspects, {}))
+    rescued = await circuits.store.rescue("n2", lambda suspects: verdicts(LostNode("n2"), suspects, {}))
     assert len(rescued) == 3
     assert (await circuits.state()).permits == 0
     assert len((await circuits.claim()).jobs) == 3
@@ -192,10 +190,10 @@ async def test_the_leader_finds_permits_that_nobody_holds(circuits: CircuitScene
     await circuits.half_open()
     await circuits.scene.enqueue(*[new()] * 3)
     await circuits.claim(1)
-    circuits.scene.execute("UPDATE tidegate.circuits SET permits = 3")
+    circuits.scene.put("circuits", permits=3)
     assert await circuits.store.recount_permits() == [(SMTP, 1)]
     assert await circuits.store.recount_permits() == []
-    circuits.scene.execute("UPDATE tidegate.circuits SET permits = 0")
+    circuits.scene.put("circuits", permits=0)
     assert await circuits.store.recount_permits() == []
 
 
@@ -209,13 +207,13 @@ async def test_after_closing_permits_double_until_they_are_gone(circuits: Circui
     assert (state.state, state.gates, state.gen) == ("closed", True, 2)
     assert await circuits.scene.claim(hints=[(0, 0)]) == []
     assert len((await circuits.claim()).jobs) == 2, "three, but for the probe that still runs"
-    circuits.scene.execute("UPDATE tidegate.circuits SET ramp_from = ramp_from - interval '5 seconds'")
+    circuits.scene.shift("circuits", "ramp_from", -5)
     more = (await circuits.claim()).jobs
     assert len(more) == 3
     assert all(job.permit for job in more)
     await circuits.report(*[(job, "ok") for job in more])
     assert (await circuits.state()).permits == 2
-    circuits.scene.execute("UPDATE tidegate.circuits SET ramp_from = ramp_from - interval '1 hour'")
+    circuits.scene.shift("circuits", "ramp_from", -3_600)
     assert len((await circuits.claim()).jobs) == 12
     await circuits.move(lambda circuit, now: circuit.elapse(now), spec=plan(ramp=5).specs[SMTP])
     state = await circuits.state()
@@ -266,11 +264,11 @@ async def test_a_forced_open_circuit_gates_even_where_it_only_observes(circuits:
 
 
 async def test_one_job_counts_once_however_often_it_fails(circuits: CircuitScene) -> None:
-    [job_id] = await circuits.scene.enqueue(new())
+    await circuits.scene.enqueue(new())
+    line = await circuits.scene.line()
     for _ in range(8):
-        [job] = await circuits.scene.claim()
-        answer = await circuits.report((job, "fail"))
-        circuits.scene.execute("UPDATE tidegate.jobs SET state = 'ready', seq = 1 WHERE id = %s", job_id)
+        [job] = await circuits.scene.claim(1, [(0, 0)])
+        answer = await line.exchange([released(job)], None, now=0.0, reports=[report(job, "fail")])
     assert [dict(change.outcomes) for change in answer.changes] == [{"ignored": 1}]
     state = await circuits.state()
     assert (state.state, state.failures) == ("closed", 1)
@@ -297,7 +295,6 @@ async def test_acks_reports_and_a_claim_go_together(circuits: CircuitScene) -> N
     assert [each.state for each in answer.applied] == [State.COMPLETED] * 2
     assert answer.claimed is not None
     assert len(answer.claimed.jobs) == 1
-    assert answer.ack_seconds > 0
 
 
 async def test_what_is_written_in_an_error_can_be_anything(circuits: CircuitScene) -> None:
@@ -307,11 +304,7 @@ async def test_what_is_written_in_an_error_can_be_anything(circuits: CircuitScen
     reports = [report(job, "fail", error="Odd\x00", message="\x00\ud800 100%") for job in jobs]
     await (await circuits.scene.line()).exchange(acks, None, now=0.0, reports=reports)
     [event] = await circuits.events()
-    assert (
-        json.dumps(event["top_errors"])
-        == json.dumps([{"type": "Odd\\x00", "count": 5, "message": "\\x00\\ud800 100%"}], sort_keys=False)
-        or event["top_errors"][0]["count"] == 5
-    )
+    assert event["top_errors"] == [{"type": "Odd\\x00", "count": 5, "message": "\\x00\\ud800 100%"}]
 
 
 async def test_two_circuits_in_one_batch(circuits: CircuitScene) -> None:

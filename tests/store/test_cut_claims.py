@@ -91,6 +91,6 @@ async def test_i9_a_claim_cut_at_any_wait_ends_with_the_lease(scene: Scene) -> N
         scene.execute("UPDATE tidegate.nodes SET expires = clock_timestamp() - interval '1 second' WHERE id = %s", node)
         assert await scene.store.mark_lost() == [node]
         for lost in await scene.store.lost_nodes():
-            await scene.store.rescue(lost, give_back)  # type: ignore[arg-type]
+            await scene.store.rescue(lost.node, give_back)  # type: ignore[arg-type]
         assert states(scene) == ["ready"] * JOBS
     assert 1 < at < FURTHEST

@@ -9,14 +9,13 @@ of their names, so that no two transactions wait for each other (protocol A2).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report, settle_reports
 from tidegate.circuit.record import change
-from tidegate.store.statements import statement
 
-__all__ = ["Steps", "moving", "recording", "registering", "returning", "run_blocking", "run_steps"]
+__all__ = ["Steps", "is_silent", "moving", "recording", "registering", "returning", "run_blocking", "run_steps"]
 
 Step = tuple[str, dict[str, Any]]
 Steps = Generator[Step, list[Any], list[Change]]
@@ -34,6 +33,11 @@ def recording(plan: CircuitPlan, good: Good, reports: Sequence[Report], *, node:
         return settle_reports(record, plan.spec(record.name), *said[record.name], rng=plan.rng)
 
     return (yield from _write(sorted(said), settle, node=node, one_by_one=one_by_one))
+
+
+def is_silent(reports: Sequence[Report]) -> bool:
+    """Tell whether these say nothing but that their runs are over."""
+    return all(report.result == "ignore" and report.retry_after is None for report in reports)
 
 
 def returning(reports: Sequence[Report]) -> Steps:
@@ -77,26 +81,26 @@ def registering(plan: CircuitPlan, *, node: str) -> Steps:
     return (yield from _write(names, tell, node=node, one_by_one=False))
 
 
-async def run_steps(steps: Steps, run: Callable[[str, dict[str, Any]], Any]) -> list[Change]:
-    """Run the steps; `run` awaits the rows of a statement."""
+async def run_steps(steps: Steps, run: Callable[[str, dict[str, Any]], Awaitable[list[Any]]]) -> list[Change]:
+    """Run the steps; `run` returns the rows of a statement of that name."""
     rows: list[Any] | None = None
     while True:
         try:
             name, params = steps.send(rows) if rows is not None else next(steps)
         except StopIteration as end:
             return list(end.value)
-        rows = await run(statement(name), params)
+        rows = await run(name, params)
 
 
 def run_blocking(steps: Steps, run: Callable[[str, dict[str, Any]], list[Any]]) -> list[Change]:
-    """Run the steps; `run` returns the rows of a statement."""
+    """Run the steps where nothing is awaited."""
     rows: list[Any] | None = None
     while True:
         try:
             name, params = steps.send(rows) if rows is not None else next(steps)
         except StopIteration as end:
             return list(end.value)
-        rows = run(statement(name), params)
+        rows = run(name, params)
 
 
 def _write(names: Sequence[str], settle: Callable[[CircuitRecord], Change | None], *, node: str | None, one_by_one: bool) -> Steps:

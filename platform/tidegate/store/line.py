@@ -14,7 +14,7 @@ from psycopg.rows import tuple_row
 from tidegate.circuit import Change, CircuitPlan, Good, Report
 from tidegate.jobs import Job, State, Word
 from tidegate.lifecycle import Ack
-from tidegate.store.circuits import recording, returning, run_steps
+from tidegate.store.circuits import is_silent, recording, returning, run_steps
 from tidegate.store.connection import STATEMENT_TIMEOUT, RawJson, connect_async
 from tidegate.store.protocol import Applied, Claim, Claimed, Exchange, Places
 from tidegate.store.statements import statement
@@ -121,12 +121,11 @@ class PostgresLine:
         """Let the reports of applied acks into their circuits, in the transaction that is open."""
         mine = {(row[0], row[1]) for row in applied}
         said = [report for report in reports if (report.job_id, report.lease) in mine]
-        if all(report.result == "ignore" and report.retry_after is None for report in said):
-            return await run_steps(returning(said), self._fetched)
-        return await run_steps(recording(self._plan, {}, said, node=self._node, one_by_one=True), self._fetched)
+        steps = returning(said) if is_silent(said) else recording(self._plan, {}, said, node=self._node, one_by_one=True)
+        return await run_steps(steps, self._fetched)
 
-    async def _fetched(self, query: str, params: dict[str, Any]) -> list[Any]:
-        return await (await self._connection.execute(query, params)).fetchall()
+    async def _fetched(self, name: str, params: dict[str, Any]) -> list[Any]:
+        return await (await self._connection.execute(statement(name), params)).fetchall()
 
     async def _rows(self, name: str, params: dict[str, Any]) -> list[Any]:
         with calling(name):

@@ -1,4 +1,4 @@
-"""The notifications of the channel `tidegate`, as data.
+"""The notifications of the channels `tidegate` and `tidegate_circuit`, as data.
 
 A payload that does not read is skipped: anyone with the right to NOTIFY may send anything, and polling covers what is missed.
 """
@@ -20,17 +20,20 @@ __all__ = ["Notification", "Subscription", "parse", "subscribe"]
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What a payload says of a queue: where rows became ready, or that its controls changed."""
+    """What a payload says of a queue: where rows became ready, or that its controls changed. Or that a circuit moved."""
 
     queue: str
     ready: dict[int, int] = field(default_factory=dict)
     controls: bool = False
+    circuit: str | None = None
 
 
 def parse(payload: str) -> Notification | None:
     """Return what `payload` says, None where it is not one of ours."""
     try:
         value = json.loads(payload)
+        if "circuit" in value:
+            return Notification("", circuit=str(value["circuit"]))
         ready = {int(priority): int(seq) for priority, seq in (value.get("ready") or {}).items()}
         return Notification(str(value["queue"]), ready, value.get("controls") is True)
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -57,4 +60,4 @@ class Subscription:
 
 async def subscribe(database: str) -> Subscription:
     """Connect and LISTEN."""
-    return Subscription(await connect_async(database, "LISTEN tidegate"))
+    return Subscription(await connect_async(database, "LISTEN tidegate", "LISTEN tidegate_circuit"))

@@ -207,7 +207,7 @@ class PostgresStore:
         with calling("circuits"):
             async with self.engine.connect() as connection:
                 autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-                return await run_steps(steps, partial(_fetch_text, autocommit))
+                return await run_steps(steps, partial(_fetch, autocommit))
 
     async def _run(self, name: str, params: dict[str, Any] | None = None) -> list[Any]:
         with calling(name):
@@ -221,9 +221,5 @@ def _suspect(row: Any) -> Suspect:
 
 
 async def _fetch(connection: AsyncConnection, name: str, params: dict[str, Any]) -> list[Any]:
-    return await _fetch_text(connection, statement(name), params)
-
-
-async def _fetch_text(connection: AsyncConnection, text: str, params: dict[str, Any]) -> list[Any]:
-    result: CursorResult[Any] = await connection.exec_driver_sql(text, params)
+    result: CursorResult[Any] = await connection.exec_driver_sql(statement(name), params)
     return list(result.fetchall()) if result.returns_rows else []

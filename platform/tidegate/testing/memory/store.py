@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import NewJob, State
 from tidegate.lifecycle import Ack
+from tidegate.store.circuits import is_silent, moving, recording, registering, returning, run_blocking
 from tidegate.store.listener import Notification, parse
 from tidegate.store.protocol import Claim, Claimed, Controls, Exchange, LostNode, NodeRow, Places, QueueCounts, Suspect, Unfinished
 from tidegate.testing.memory.tables import MemoryDatabase, _Ears
@@ -17,22 +19,29 @@ __all__ = ["MemoryLine", "MemoryStore", "MemorySubscription"]
 class MemoryLine:
     """One session's way to the tables; see `Line`."""
 
-    def __init__(self, database: MemoryDatabase, queue: str, node: str, kinds: Sequence[str]) -> None:
+    def __init__(
+        self, database: MemoryDatabase, queue: str, node: str, kinds: Sequence[str], circuits: CircuitPlan | None = None
+    ) -> None:
         self._database = database
         self._queue = queue
         self._node = node
         self._kinds = tuple(kinds)
+        self._plan = circuits or CircuitPlan()
 
-    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float) -> Exchange:
+    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
         """See `Line.exchange`."""
         await asyncio.sleep(0)
         applied = self._database.ack(acks, self._node, now)
-        if claim is None:
-            return Exchange(applied)
-        horizon = self._database.seq
-        rows = self._database.claim(self._queue, self._node, self._kinds, claim.n, claim.hints)
-        jobs = [self._database.job(row) for row in rows or ()]
-        return Exchange(applied, Claimed(jobs, None if rows is None else horizon, 0.0))
+        mine = {(row.job_id, row.lease) for row in applied}
+        said = [report for report in reports if (report.job_id, report.lease) in mine]
+        steps = returning(said) if is_silent(said) else recording(self._plan, {}, said, node=self._node, one_by_one=True)
+        changes = run_blocking(steps, self._database.circuits.run)
+        return Exchange(applied, None if claim is None else self._claim(claim), 0.0, changes)
+
+    async def report(self, good: Good, reports: Sequence[Report] = ()) -> list[Change]:
+        """See `Line.report`."""
+        await asyncio.sleep(0)
+        return run_blocking(recording(self._plan, good, reports, node=self._node), self._database.circuits.run)
 
     async def promote(self, n: int) -> tuple[int, Places]:
         """See `Line.promote`."""
@@ -53,6 +62,32 @@ class MemoryLine:
 
     async def close(self) -> None:
         """See `Line.close`."""
+
+    def _claim(self, claim: Claim) -> Claimed:
+        database, circuits, of = self._database, self._database.circuits, self._plan.by_kind
+        horizon, exact = database.seq, claim.gated or claim.hints is None
+        if claim.circuit is not None:
+            return self._claim_circuit(claim, claim.circuit)
+        if circuits.gating and not exact:
+            return Claimed([], None, 0.0, gated=True)
+        kinds = [kind for kind in self._kinds if not circuits.gates(of.get(kind))]
+        rows = database.claim(self._queue, self._node, kinds, claim.n, claim.hints)
+        jobs = [database.job(row, circuits.gen(of.get(row.kind)) if exact else claim.gens.get(row.kind, 0)) for row in rows or ()]
+        return Claimed(jobs, None if rows is None else horizon, 0.0)
+
+    def _claim_circuit(self, claim: Claim, circuit: str) -> Claimed:
+        database, circuits = self._database, self._database.circuits
+        horizon, gen, room = database.seq, circuits.gen(circuit), circuits.room(circuit) if circuit in circuits.rows else 0
+        if room is not None and room <= 0:
+            return Claimed([], None, 0.0)
+        kinds = [kind for kind in self._kinds if self._plan.by_kind.get(kind) == circuit]
+        n, permit = (claim.n, None) if room is None else (min(claim.n, room), (circuit, gen))
+        rows = database.claim(self._queue, self._node, kinds, n, claim.hints, permit)
+        if rows is None:
+            return Claimed([], None, 0.0)
+        if permit is not None:
+            circuits.give(circuit, len(rows))
+        return Claimed([database.job(row, gen) for row in rows], horizon, 0.0, room)
 
 
 class MemorySubscription:
@@ -84,9 +119,9 @@ class MemoryStore:
     def __init__(self, database: MemoryDatabase) -> None:
         self.database = database
 
-    async def line(self, queue: str, *, node: str, kinds: Sequence[str]) -> MemoryLine:
+    async def line(self, queue: str, *, node: str, kinds: Sequence[str], circuits: CircuitPlan | None = None) -> MemoryLine:
         """See `Store.line`."""
-        return MemoryLine(self.database, queue, node, kinds)
+        return MemoryLine(self.database, queue, node, kinds, circuits)
 
     async def subscribe(self) -> MemorySubscription:
         """Listen to what the fleet tells."""
@@ -144,6 +179,7 @@ class MemoryStore:
         if not suspects:
             return []
         applied = self.database.ack(decide(list(suspects.values())), node, 0.0)
+        self.database.circuits.give_back(permit for row in applied if (permit := suspects[row.job_id].permit) is not None)
         return [(suspects[row.job_id], row.state) for row in applied]
 
     async def bury_unknown(self, *, age: float, n: int) -> list[tuple[int, str, str]]:
@@ -205,6 +241,39 @@ class MemoryStore:
             if any(row.state is State.SCHEDULED for row in rows) or (waiting and paused):
                 left.append(queue)
         return Unfinished(tuple(todo), tuple(left))
+
+    async def know_circuits(self, plan: CircuitPlan, *, node: str) -> None:
+        """See `Store.know_circuits`."""
+        await asyncio.sleep(0)
+        run_blocking(registering(plan, node=node), self.database.circuits.run)
+
+    async def circuits(self, names: Sequence[str] | None = None) -> list[CircuitRecord]:
+        """See `Store.circuits`."""
+        await asyncio.sleep(0)
+        return self.database.circuits.run("circuit_load", {"names": names})
+
+    async def move_circuit(
+        self,
+        name: str,
+        act: Callable[[Circuit, float], object],
+        *,
+        rng: Callable[[], float],
+        spec: CircuitSpec | None = None,
+        node: str | None = None,
+        actor: str | None = None,
+        note: str | None = None,
+    ) -> Change | None:
+        """See `Store.move_circuit`."""
+        await asyncio.sleep(0)
+        steps = moving(spec, name, act, node=node, rng=rng, actor=actor, note=note)
+        changes = run_blocking(steps, self.database.circuits.run)
+        return changes[0] if changes else None
+
+    async def recount_permits(self) -> list[tuple[str, int]]:
+        """See `Store.recount_permits`."""
+        await asyncio.sleep(0)
+        out = [row.permit for row in self.database.jobs.values() if row.state is State.RUNNING and row.permit is not None]
+        return self.database.circuits.recount(out)
 
     async def make_partitions(self) -> None:
         """See `Store.make_partitions`: memory has none."""

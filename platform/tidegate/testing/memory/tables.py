@@ -16,6 +16,7 @@ from tidegate.jobs import Job, NewJob, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.listener import Notification
 from tidegate.store.protocol import Accusation, Applied, LostNode, NodeRow, Places, Suspect
+from tidegate.testing.memory.circuits import MemoryCircuits
 
 __all__ = ["MemoryDatabase", "Node", "Row"]
 
@@ -45,6 +46,7 @@ class Row:
     crashes: int = 0
     cancel_requested: bool = False
     node: str | None = None
+    permit: tuple[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class MemoryDatabase:
         self.paused: set[str] = set()
         self.leader: tuple[str, float] | None = None
         self.ears: list[_Ears] = []
+        self.circuits = MemoryCircuits(clock, self.tell_circuit)
         self.seq = 0
         self._ids = 0
 
@@ -103,7 +106,13 @@ class MemoryDatabase:
         return len(due), places
 
     def claim(
-        self, queue: str, node: str, kinds: Sequence[str], n: int, hints: Sequence[tuple[int, int]] | None
+        self,
+        queue: str,
+        node: str,
+        kinds: Sequence[str],
+        n: int,
+        hints: Sequence[tuple[int, int]] | None,
+        permit: tuple[str, int] | None = None,
     ) -> list[Row] | None:
         """Take up to `n` ready rows from the hints on (None: from the start); None where the node is dead or the queue paused."""
         if not self.is_alive(node) or queue in self.paused:
@@ -117,6 +126,7 @@ class MemoryDatabase:
             row.state, row.node, row.claimed_at = State.RUNNING, node, self.clock()
             row.lease += 1
             row.attempt += 1
+            row.permit = permit
         return taken
 
     # Acks.
@@ -194,7 +204,7 @@ class MemoryDatabase:
         """Return the running rows of a lost node as its rescuer sees them."""
         now = self.clock()
         return [
-            Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, now - (row.claimed_at or now))
+            Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, now - (row.claimed_at or now), row.permit)
             for row in self.held_by(node)
         ]
 
@@ -229,6 +239,12 @@ class MemoryDatabase:
                 ears.heard.append(Notification(queue, dict(at)))
                 ears.wake()
 
+    def tell_circuit(self, circuit: str) -> None:
+        """Tell every subscription that a circuit moved."""
+        for ears in self.ears:
+            ears.heard.append(Notification("", circuit=circuit))
+            ears.wake()
+
     def next_seq(self) -> int:
         """Draw a place."""
         self.seq += 1
@@ -238,11 +254,12 @@ class MemoryDatabase:
         """Return a moment of the clock as a date."""
         return EPOCH + timedelta(seconds=moment)
 
-    def job(self, row: Row) -> Job[bytes]:
-        """Return a claimed row as the job that a node holds."""
+    def job(self, row: Row, gen: int = 0) -> Job[bytes]:
+        """Return a claimed row as the job that a node holds; `gen` is its circuit's generation."""
         return Job(
             row.id, row.queue, row.kind, row.args, row.attempt, row.max_attempts, row.priority, row.lease, row.seq,
             self.date(row.enqueued_at), self.date(row.run_at), self.clock() - row.run_at, row.crashes, dict(row.meta or {}),
+            gen, row.permit is not None,
         )  # fmt: skip
 
     def _insert(self, job: NewJob, now: float) -> Row:
@@ -267,7 +284,7 @@ class MemoryDatabase:
             del self.jobs[row.id]
             self._archive(row, ack, state, told)
             return state
-        row.state, row.node, row.claimed_at = state, None, None
+        row.state, row.node, row.claimed_at, row.permit = state, None, None, None
         row.attempt -= 0 if ack.charged else 1
         row.run_at = self.clock() + ack.delay if state is State.SCHEDULED else row.run_at
         if ack.word in LOSSES:
