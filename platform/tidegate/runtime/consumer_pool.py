@@ -1,20 +1,25 @@
 """A queue's consumers: a supervisor of its own, resized while they run.
 
+A pool of consumers that are slow to start opens with the first, which must succeed; the others come one by one while that works.
 Growing starts consumers; shrinking lets idle ones go first, then lets busy ones leave after the call under way. Nobody busy is
 killed.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
+from tidegate.backoff import exponential
 from tidegate.events import ConsumersChanged, Event
 from tidegate.runtime.job_consumer import JobConsumer
-from tidegate.supervision import ChildSpec, ChildState, Supervisor, spawn
+from tidegate.supervision import START_TIMEOUT, ChildSpec, ChildState, FailedToStart, Supervisor, spawn
 
 __all__ = ["ConsumerPool", "PoolSize", "leavers"]
+
+GROW_RETRY: Final = exponential(base=1, factor=2, cap=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ def leavers(consumers: Mapping[str, bool], surplus: int) -> list[str]:
 
 
 class ConsumerPool(Supervisor):
-    """The consumers of one queue on this node."""
+    """The consumers of one queue on this node. `start_timeout`, in seconds, is for consumers that are slow to start."""
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class ConsumerPool(Supervisor):
         consumer: Callable[[int], JobConsumer],
         *,
         size: int,
+        start_timeout: float | None = None,
         drain_timeout: float,
         emit: Callable[[Event], None],
         on_restart: Callable[[str], None],
@@ -57,7 +63,11 @@ class ConsumerPool(Supervisor):
         self._emit = emit
         self._made = 0
         self._leaving: set[str] = set()
-        super().__init__((self._spec() for _ in range(size)), name=f"{queue}.pool", on_restart=on_restart)
+        self._opening: asyncio.Task[None] | None = None
+        self._resizing = asyncio.Lock()
+        self._start_timeout = start_timeout
+        at_once = size if start_timeout is None else min(size, 1)
+        super().__init__((self._spec() for _ in range(at_once)), name=f"{queue}.pool", on_restart=on_restart)
 
     def size(self) -> PoolSize:
         """Return the pool's size now."""
@@ -65,21 +75,39 @@ class ConsumerPool(Supervisor):
         return PoolSize(len(consumers), sum(consumers.values()), self.target)
 
     async def start(self) -> Self:
-        """Start all consumers, each ready before the next."""
+        """Start the consumers, each ready before the next; return once those are up with which the pool opens."""
         started = await super().start()
         self._changed()
+        if len(self._live()) < self.target:
+            self._opening = spawn(self._open_up(), name=f"opening of {self.name}")
         return started
+
+    def _call_off(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+        super()._call_off()
 
     async def resize(self, size: int) -> None:
         """Make the pool `size` consumers strong: returns when new ones are up; leaving ones finish their call meanwhile."""
         self.target = size
-        live = self._live()
-        for _ in range(size - len(live)):
-            await self.start_child(self._spec())
-        for child in leavers(live, len(live) - size):
-            self._leaving.add(child)
-            spawn(self._let_go(child), name=f"{self.name}: {child} leaves")
+        async with self._resizing:
+            while len(self._live()) < self.target:  # which a later call may change meanwhile
+                await self.start_child(self._spec())
+            live = self._live()
+            for child in leavers(live, len(live) - self.target):
+                self._leaving.add(child)
+                spawn(self._let_go(child), name=f"{self.name}: {child} leaves")
         self._changed()
+
+    async def _open_up(self) -> None:
+        """Grow to the size that is wanted by then; what fails is tried again, later each time."""
+        failures = 0
+        while self.target > len(self._live()):
+            try:
+                await self.resize(self.target)
+            except FailedToStart:  # its supervisor has reported it
+                failures += 1
+                await asyncio.sleep(GROW_RETRY.delay(failures, self._rng))
 
     async def _let_go(self, child: str) -> None:
         await self.terminate_child(child)
@@ -94,7 +122,10 @@ class ConsumerPool(Supervisor):
     def _spec(self) -> ChildSpec:
         self._made += 1
         number = self._made
-        return ChildSpec(f"consumer-{number}", lambda: self._consumer(number), shutdown=self._drain_timeout)
+        start_timeout = self._start_timeout or START_TIMEOUT
+        return ChildSpec(
+            f"consumer-{number}", lambda: self._consumer(number), shutdown=self._drain_timeout, start_timeout=start_timeout
+        )
 
     def _live(self) -> dict[str, bool]:
         up = [info.id for info in self.which_children() if info.state is ChildState.UP and info.id not in self._leaving]

@@ -9,7 +9,7 @@ from tidegate.jobs import Job
 from tidegate.runtime.job_producer import JobProducer
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.queue_session import QueueSession
-from tidegate.runtime.runner import Report, Runner
+from tidegate.runtime.runner import JobRunner, Report
 from tidegate.settings import QueueSettings
 from tidegate.stages import Cancel, Consumer, SubRef, Subscription
 from tidegate.supervision import Reason, Shutdown
@@ -27,7 +27,7 @@ class JobConsumer(Consumer[Job[bytes]]):
         producer: JobProducer,
         *,
         session: QueueSession,
-        runner: Runner,
+        runner: JobRunner,
         lease: NodeLease,
         emit: Callable[[Event], None],
     ) -> None:
@@ -61,14 +61,15 @@ class JobConsumer(Consumer[Job[bytes]]):
             elif not self._lease.allows_start():
                 self._session.release(batch, "this node's lease has run out")
             else:
-                await self._run_batch(batch)
+                await self.run_batch(batch)
             self.handled_first(len(batch))
 
     async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
         """End after the call under way; at once where this node has lost its lease, since nothing it reports would count."""
         await super().stop(reason, 0.0 if self._lease.lost else timeout)
 
-    async def _run_batch(self, batch: list[Job[bytes]]) -> None:
+    async def run_batch(self, batch: list[Job[bytes]]) -> None:
+        """Run one call's jobs and report each."""
         for job in batch:
             self._session.started(job)
         self.busy = True

@@ -56,6 +56,8 @@ class Ports:
     transactions: Transactions
     accuse: Callable[[str, Accusation], None] | None = None
     """Declares a node dead with what it says of its end; blocks, for the watchdog's thread. None: no thread watches the loop."""
+    database: str = ""
+    """The address under which the consumers' processes reach the database by themselves."""
     clock: Callable[[], float] = boot_time
     """The clock of the node's lease: one that suspended machines and frozen processes cannot stop."""
 
@@ -69,4 +71,4 @@ def postgres_ports(database: str, store: PostgresStore) -> Ports:
         return Heartbeat(lease, Heart(database), status=status, on_lost=on_lost, on_failed=on_failed)
 
     transactions = EngineTransactions(store.engine)
-    return Ports(store, lambda: subscribe(database), heartbeat, transactions, accuse=partial(accuse, database))
+    return Ports(store, lambda: subscribe(database), heartbeat, transactions, partial(accuse, database), database)

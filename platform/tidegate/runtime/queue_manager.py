@@ -1,4 +1,4 @@
-"""One queue's subtree: session, producer, pool, in this order (rest_for_one).
+"""One queue's subtree: session, producer, pool, in this order (rest_for_one); before the pool its processes, where it has any.
 
 What comes later depends on what comes earlier: a session that crashed takes its producer and pool along, a consumer that crashed
 nobody. Stopping goes the other way round, so that acks outlive consumers.
@@ -6,10 +6,11 @@ nobody. Stopping goes the other way round, so that acks outlive consumers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tidegate.events import Event, Restarted
 from tidegate.handlers import Handlers
@@ -19,17 +20,24 @@ from tidegate.runtime.job_consumer import JobConsumer
 from tidegate.runtime.job_producer import JobProducer
 from tidegate.runtime.listener import Switchboard
 from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.process_consumer import ProcessConsumer
+from tidegate.runtime.processes.consumer_process import WARM_TIMEOUT
+from tidegate.runtime.processes.process_runner import ProcessRunner
+from tidegate.runtime.processes.wire import Order
 from tidegate.runtime.queue_session import QueueSession
 from tidegate.runtime.runner import Runner, Transactions
 from tidegate.runtime.runs import Runs
+from tidegate.runtime.settlement import Settlement
 from tidegate.settings import QueueSettings
 from tidegate.store.protocol import Store
-from tidegate.supervision import ChildSpec, Reason, Shutdown, Strategy, Supervisor
+from tidegate.supervision import START_TIMEOUT, ChildSpec, DynamicSupervisor, Reason, Shutdown, Strategy, Supervisor
 
 if TYPE_CHECKING:
     from tidegate.spans.recorder import Recorder
 
-__all__ = ["QueueManager", "Services"]
+__all__ = ["PATIENCE", "QueueManager", "Services"]
+
+PATIENCE: Final = 2 * WARM_TIMEOUT  # seconds for the start of whatever waits for a process to be warm
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,10 @@ class Services:
     emit: Callable[[Event], None]
     rng: Random
     spans: Recorder | None = None
+    database: str = ""
+    modules: Sequence[str] = ()
+    folder: Path = Path()
+    """What the processes of consumers are told: how to reach the database, and which modules have the jobs, to be found where."""
 
 
 class QueueManager(Supervisor):
@@ -56,11 +68,14 @@ class QueueManager(Supervisor):
         self._services = services
         self._lease = lease
         self._executor = executor
-        children = (
+        self._slow = queue.executor == "process"
+        children = [
             ChildSpec("session", self._session, shutdown=queue.drain_timeout),
             ChildSpec("producer", self._producer),
-            ChildSpec("pool", self._pool, shutdown=None),
-        )
+            ChildSpec("pool", self._pool, shutdown=None, start_timeout=PATIENCE if self._slow else START_TIMEOUT),
+        ]
+        if self._slow:
+            children.insert(2, ChildSpec("processes", lambda: DynamicSupervisor(name=f"{queue.name}.processes")))
         super().__init__(
             children,
             strategy=Strategy.REST_FOR_ONE,
@@ -113,27 +128,55 @@ class QueueManager(Supervisor):
     def _pool(self) -> ConsumerPool:
         queue, services, session = self.queue, self._services, self.session
         producer: JobProducer = self.child("producer")
-        runner = Runner(
-            queue,
-            services.handlers,
-            executor=self._executor(queue),
-            transactions=services.transactions,
-            runs=services.runs,
-            node=self._lease.node,
-            rng=services.rng,
-            spans=services.spans,
-        )
+        settlement = Settlement(queue, services.handlers, services.rng)
 
         def consumer(number: int) -> JobConsumer:
             return JobConsumer(number, queue, producer, session=session, runner=runner, lease=self._lease, emit=services.emit)
 
+        def process_consumer(number: int) -> JobConsumer:
+            own = self._process_runner(number, settlement)
+            return ProcessConsumer(number, queue, producer, session=session, runner=own, lease=self._lease, emit=services.emit)
+
+        if self._slow:
+            make = process_consumer
+        else:
+            make, executor, transactions = consumer, self._executor(queue), services.transactions
+            runner = Runner(
+                settlement,
+                services.handlers,
+                executor=executor,
+                transactions=transactions,
+                runs=services.runs,
+                node=self._lease.node,
+                spans=services.spans,
+            )
         return ConsumerPool(
             queue.name,
-            consumer,
+            make,
             size=queue.consumers.max,
+            start_timeout=PATIENCE if self._slow else None,
             drain_timeout=queue.drain_timeout,
             emit=services.emit,
             on_restart=lambda child: self._restarted(f"{queue.name}.pool.{child}"),
+        )
+
+    def _process_runner(self, number: int, settlement: Settlement) -> ProcessRunner:
+        queue, services = self.queue, self._services
+        order = Order(
+            queue.name, self._lease.node, services.database, services.modules, str(services.folder), queue.timeout,
+            queue.kill_after, queue.max_attempts, queue.backoff, queue.poison_after, queue.max_result, queue.memory, seed=0,
+        )  # fmt: skip
+        return ProcessRunner(
+            f"{queue.name}.process-{number}",
+            queue,
+            order,
+            handlers=services.handlers,
+            settlement=settlement,
+            processes=self.child("processes"),
+            runs=services.runs,
+            emit=services.emit,
+            rng=services.rng,
+            spans=services.spans,
         )
 
     def _restarted(self, child: str) -> None:

@@ -34,13 +34,13 @@ from tidegate.runtime.loop_lag import LoopLag
 from tidegate.runtime.maintenance import Maintenance, Snapshot
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.ports import Ports
-from tidegate.runtime.queue_manager import QueueManager, Services
+from tidegate.runtime.queue_manager import PATIENCE, QueueManager, Services
 from tidegate.runtime.runs import Runs
 from tidegate.runtime.watchdog import Watchdog
 from tidegate.runtime.worker_registry import WorkerRegistry
 from tidegate.settings import QueueSettings, Settings
 from tidegate.store.protocol import Accusation, NodeRow
-from tidegate.supervision import ChildSpec, ChildState, Reason, Shutdown, Strategy, Supervisor
+from tidegate.supervision import START_TIMEOUT, ChildSpec, ChildState, Reason, Shutdown, Strategy, Supervisor
 
 if TYPE_CHECKING:
     from tidegate.spans.recorder import Recorder
@@ -85,7 +85,7 @@ class QueueSupervisor(Supervisor):
             store=ports.store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit
         )
         self._lease = self._new_lease()
-        membership = ChildSpec("membership", self._membership, shutdown=None)
+        membership = ChildSpec("membership", self._membership, shutdown=None, start_timeout=self._patience())
         watchdog = () if ports.accuse is None else (ChildSpec("watchdog", partial(self._watchdog, ports.accuse)),)
         children = (*watchdog, *extra, ChildSpec("listener", self._listener), membership)
         super().__init__(children, name="node", rng=self._rng, on_restart=self._restarted)
@@ -160,13 +160,18 @@ class QueueSupervisor(Supervisor):
             emit=self.events.emit,
         )
 
+    def _patience(self) -> float:
+        """Return how long all queues may take to start: processes, which import the jobs modules, take their time."""
+        slow = sum(self.settings.queue(name).executor == "process" for name in self.queues)
+        return START_TIMEOUT + slow * PATIENCE
+
     def _listener(self) -> Listener:
         return Listener(self._ports.subscribe, self._switchboard, emit=self.events.emit, rng=self._rng)
 
     def _membership(self) -> Supervisor:
         children = (
             ChildSpec("registry", self._registry, shutdown=10.0),
-            ChildSpec("queues", self._queue_children, shutdown=None),
+            ChildSpec("queues", self._queue_children, shutdown=None, start_timeout=self._patience()),
             ChildSpec("leader", self._leader),
         )
         return Supervisor(children, strategy=Strategy.REST_FOR_ONE, name="membership", rng=self._rng, on_restart=self._restarted)
@@ -188,24 +193,35 @@ class QueueSupervisor(Supervisor):
         )
 
     def _queue_children(self) -> Supervisor:
+        quick_first = sorted((self.settings.queue(name) for name in self.queues), key=lambda queue: queue.executor == "process")
         specs = [
-            ChildSpec(name, partial(self._manager, self.settings.queue(name)), shutdown=None, backoff=QUEUE_RETRY)
-            for name in self.queues
+            ChildSpec(
+                queue.name,
+                partial(self._manager, queue),
+                shutdown=None,
+                start_timeout=PATIENCE if queue.executor == "process" else START_TIMEOUT,
+                backoff=QUEUE_RETRY,
+            )
+            for queue in quick_first
         ]
         return Supervisor(
             specs, intensity=None, name="queues", rng=self._rng, on_restart=self._queue_mended, on_retry=self._queue_broken
         )
 
     def _manager(self, queue: QueueSettings) -> QueueManager:
+        ports = self._ports
         services = Services(
             store=self._store,
             handlers=self._handlers,
-            transactions=self._ports.transactions,
+            transactions=ports.transactions,
             switchboard=self._switchboard,
             runs=self.runs,
             emit=self.events.emit,
             rng=self._rng,
             spans=self._spans,
+            database=ports.database,
+            modules=self.settings.jobs,
+            folder=self.settings.folder,
         )
         return QueueManager(queue, services, lease=self._lease, executor=self._executor)
 

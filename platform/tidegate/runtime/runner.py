@@ -9,22 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.errors import DatabaseUnreachable, InvalidJob, UnknownKind
-from tidegate.handlers import Handler, Handlers, InvalidResult, JobContext
+from tidegate.handlers import Handler, Handlers, JobContext
 from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, Released, State, TimedOut
-from tidegate.lifecycle import Ack, Policy, settle
+from tidegate.lifecycle import Ack
 from tidegate.runtime.executors import Executor, RunTimedOut
-from tidegate.runtime.runs import Run, Runs
-from tidegate.settings import QueueSettings
+from tidegate.runtime.runs import Runs
+from tidegate.runtime.settlement import Settlement
 
 if TYPE_CHECKING:
     from tidegate.spans.recorder import Recorder
     from tidegate.spans.recorder import Run as Span
 
-__all__ = ["Report", "Runner", "Transaction", "Transactions"]
+__all__ = ["JobRunner", "Report", "Runner", "Transaction", "Transactions", "loop_time", "told"]
 
 
 class Transaction(Protocol):
@@ -76,44 +75,51 @@ class _Ended:
     raised: bool
 
 
+class JobRunner(Protocol):
+    """What a consumer asks of a runner."""
+
+    def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
+        """Cut delivered jobs, in order, into what is run in one call."""
+
+    async def run(self, jobs: Sequence[Job[bytes]], cancelled: Callable[[], bool]) -> list[Report]:
+        """Run one call's jobs and settle each."""
+
+
+def loop_time() -> float:
+    """Return the running loop's time."""
+    return asyncio.get_running_loop().time()
+
+
 class Runner:
     """Runs the jobs of one queue, one job or one batch at a time for each consumer."""
 
     def __init__(
         self,
-        queue: QueueSettings,
+        settlement: Settlement,
         handlers: Handlers,
         *,
         executor: Executor,
         transactions: Transactions,
         runs: Runs,
         node: str,
-        rng: Random,
         spans: Recorder | None = None,
+        clock: Callable[[], float] = loop_time,
     ) -> None:
-        self._queue = queue
+        self._settlement = settlement
         self._runs = runs
         self._handlers = handlers
         self._executor = executor
         self._transactions = transactions
         self._node = node
-        self._rng = rng
         self._spans = spans
-        self._policies: dict[str, Policy] = {}
+        self._clock = clock
 
     def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
-        """Cut delivered jobs, in order, into what is run in one call: batches of one kind, single jobs of all others."""
-        cut: list[list[Job[bytes]]] = []
-        for job in jobs:
-            size = self._batch_size(job.kind)
-            if cut and size and cut[-1][0].kind == job.kind and len(cut[-1]) < size:
-                cut[-1].append(job)
-            else:
-                cut.append([job])
-        return cut
+        """See `JobRunner.batches`."""
+        return self._settlement.batches(jobs)
 
     async def run(self, jobs: Sequence[Job[bytes]], cancelled: Callable[[], bool]) -> list[Report]:
-        """Run one call's jobs and settle each."""
+        """See `JobRunner.run`."""
         if self._spans is None:
             return await self._run(jobs, cancelled, None)
         with self._spans.process(jobs) as span:
@@ -123,7 +129,7 @@ class Runner:
         try:
             handler = self._handlers.resolve(jobs[0].kind)
         except UnknownKind as error:
-            return _reports(jobs, [self._settle(job, Invalid(error), None) for job in jobs], span)
+            return told(jobs, [self._settlement.ack(job, Invalid(error), ended=self._clock()) for job in jobs], span)
         transaction = self._transactions.begin(is_async=handler.is_async) if handler.wants_context else None
         try:
             run = await self._attempt(handler, jobs, transaction, cancelled)
@@ -131,7 +137,7 @@ class Runner:
             if transaction is not None:
                 await self._transactions.discard(transaction)
             raise
-        reports = _reports(jobs, [self._ack(run, job) for job in jobs], span)
+        reports = told(jobs, [self._ack(run, job) for job in jobs], span)
         if transaction is not None and transaction.used:
             return await self._close(transaction, run, reports)
         return reports
@@ -139,14 +145,13 @@ class Runner:
     async def _attempt(
         self, handler: Handler, jobs: Sequence[Job[bytes]], transaction: Any, cancelled: Callable[[], bool]
     ) -> _Ended:
-        loop = asyncio.get_running_loop()
         invalid: dict[int, Outcome] = {}
-        started = loop.time()
+        started = self._clock()
         try:
             call, runnable = self._prepare(handler, jobs, invalid, transaction, cancelled)
             if not runnable:
                 return _Ended(handler, jobs, invalid, started, started, raised=False)
-            with self._runs.running(Run(jobs, started, self._timeout(handler), self._queue.kill_after)) as run:
+            with self._runs.running(self._settlement.call(handler, jobs, started)) as run:
                 value = await self._executor.run(call, is_async=handler.is_async, timeout=run.timeout)
         except RunTimedOut as late:
             outcome: Outcome = TimedOut(late.after)
@@ -158,9 +163,9 @@ class Runner:
             outcome = error if isinstance(error, Outcome) else Failed(error)
         else:
             outcomes = _outcomes(handler, [job for job in jobs if job.id not in invalid], value)
-            return _Ended(handler, jobs, {**outcomes, **invalid}, started, loop.time(), raised=False)
+            return _Ended(handler, jobs, {**outcomes, **invalid}, started, self._clock(), raised=False)
         outcomes = {job.id: invalid.get(job.id, outcome) for job in jobs}
-        return _Ended(handler, jobs, outcomes, started, loop.time(), raised=True)
+        return _Ended(handler, jobs, outcomes, started, self._clock(), raised=True)
 
     def _prepare(
         self,
@@ -193,64 +198,27 @@ class Runner:
             if run.raised:
                 await self._transactions.discard(transaction)
                 return reports
-            now = asyncio.get_running_loop().time()
+            now = self._clock()
             acks = [report.ack for report in reports]
             applied = await self._transactions.finish(transaction, acks, node=self._node, now=now)
         except (
             DatabaseUnreachable
         ) as error:  # did the commit land? the ack of failure finds out: it matches only if it did not (A4)
-            return [Report(r.job, self._settle(r.job, Failed(error), run), unsure=True) for r in reports]
+            return [Report(r.job, self._ack(run, r.job, Failed(error)), unsure=True) for r in reports]
         if applied is None:
             if len(reports) == 1:
                 return [replace(reports[0], lost=True)]
-            return [Report(r.job, self._settle(r.job, Released("a job of its batch had lost its lease"), run)) for r in reports]
+            return [Report(r.job, self._ack(run, r.job, Released("a job of its batch had lost its lease"))) for r in reports]
         states = {row.job_id: State(row.state) for row in applied}
         return [replace(report, settled=states[report.job.id]) for report in reports]
 
-    def _ack(self, run: _Ended, job: Job[bytes]) -> Ack:
-        outcome = run.outcomes[job.id]
-        result: bytes | None = None
-        if isinstance(outcome, Done) and outcome.result is not None:
-            try:
-                result = run.handler.signature.encode_result(outcome.result)
-            except InvalidResult as error:
-                outcome = Failed(error)
-            else:
-                if result is not None and len(result) > self._queue.max_result:
-                    outcome, result = Failed(_too_large(run.handler.kind, len(result), self._queue.max_result)), None
-        ack = self._settle(job, outcome, run)
-        return replace(ack, result=result) if result is not None else ack
-
-    def _settle(self, job: Job[bytes], outcome: Outcome, run: _Ended | None) -> Ack:
-        ack = settle(job, outcome, self._policy(job.kind, run), self._rng)
-        if run is None or isinstance(outcome, Invalid):
-            return replace(ack, ended=asyncio.get_running_loop().time())
-        return replace(ack, duration=run.ended - run.started, ended=run.ended)
-
-    def _policy(self, kind: str, run: _Ended | None) -> Policy:
-        policy = self._policies.get(kind)
-        if policy is None:
-            spec = run.handler.spec if run is not None else None
-            policy = Policy(
-                (spec and spec.max_attempts) or self._queue.max_attempts,
-                (spec and spec.backoff) or self._queue.backoff,
-                (spec and spec.on_error) or {},
-            )
-            if run is not None:
-                self._policies[kind] = policy
-        return policy
-
-    def _timeout(self, handler: Handler) -> float:
-        return handler.spec.timeout or self._queue.timeout
-
-    def _batch_size(self, kind: str) -> int:
-        try:
-            return self._handlers.resolve(kind).batch or 0
-        except UnknownKind:
-            return 0
+    def _ack(self, run: _Ended, job: Job[bytes], outcome: Outcome | None = None) -> Ack:
+        outcome = outcome or run.outcomes[job.id]
+        return self._settlement.ack(job, outcome, ended=run.ended, duration=run.ended - run.started, handler=run.handler)
 
 
-def _reports(jobs: Sequence[Job[bytes]], acks: Sequence[Ack], span: Span | None) -> list[Report]:
+def told(jobs: Sequence[Job[bytes]], acks: Sequence[Ack], span: Span | None) -> list[Report]:
+    """Return the reports of a run that came to these acks, which then know their span."""
     if span is not None:
         acks = span.told(jobs, acks)
     return [Report(job, ack) for job, ack in zip(jobs, acks, strict=True)]
@@ -279,9 +247,8 @@ def _nothing() -> None:
 
 
 def _asked_to_end() -> bool:
-    task = asyncio.current_task()
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs: a plain function in a process of its own
+        return False
     return task is not None and task.cancelling() > 0
-
-
-def _too_large(kind: str, size: int, limit: int) -> str:
-    return f"{kind} returned a result of {size} bytes; max_result is {limit}"

@@ -21,15 +21,11 @@ TOP: Final[Mapping[str, str]] = {
 QUEUE: Final[Mapping[str, str]] = {
     "scaling": "the autoscaler",
     "circuit": "circuit breakers",
-    "memory": "memory limits",
-    "max_jobs": "recycling of worker processes",
-    "max_memory": "recycling of worker processes",
     "forensics": "a choice of forensics",
 }
 """Key of a queue, and of `defaults`, -> the capability it belongs to."""
 
 EXECUTORS: Final[Mapping[str, str]] = {
-    "process": "processes as executors",
     "ray": "Ray as an executor",
 }
 """Value of `executor` -> the capability it belongs to."""

@@ -34,7 +34,9 @@ QUEUE_NAME: Final = "[A-Za-z][A-Za-z0-9_-]{0,62}"
 
 LARGEST_JSON: Final = 128 * 1024**2  # half of what a jsonb value may hold
 
-Executor = Literal["async", "thread"]
+LEAST_MEMORY: Final = 64 * 1024**2  # an interpreter with the jobs of a small module takes half of it
+
+Executor = Literal["async", "thread", "process"]
 
 
 def whole(value: Any) -> int:
@@ -64,6 +66,12 @@ def _executor(value: Any) -> Any:
         raise ValueError(f"{value} does not exist in this version ({EXECUTORS[value]}); {choose}")
     close = did_you_mean(value, get_args(Executor)) if isinstance(value, str) else ""
     raise ValueError(f"unknown executor {shown(value)}{close or f'; {choose}'}")
+
+
+def _enough(size: int) -> int:
+    if 0 < size < LEAST_MEMORY:
+        raise ValueError(f"must be at least {format_size(LEAST_MEMORY)}, for Python itself; got {format_size(size)}")
+    return size
 
 
 def _json_size(size: int) -> int:
@@ -181,7 +189,8 @@ class QueueOptions(Frozen):
     form: ClassVar[str] = "a mapping such as {consumers: 5, timeout: 30}"
 
     executor: Annotated[Executor, BeforeValidator(_executor)] = "async"
-    """async: on the node's event loop (a plain `def` in a thread); thread: each consumer in a thread of its own."""
+    """async: on the node's event loop (a plain `def` in a thread); thread: each consumer in a thread of its own; process: in a
+    process of its own, which a job may take down without costing anything but itself."""
     consumers: Consumers = Consumers()
     """How many jobs (or batches) run at once on each node: a number for a fixed pool, or min and max."""
     demand: Demand = Demand()
@@ -189,13 +198,20 @@ class QueueOptions(Frozen):
     timeout: Annotated[Duration, Field(gt=0)] = 60.0
     """The time that one run may take."""
     kill_after: Duration = 5.0
-    """How long a run that was asked to end (over its timeout, or cancelled) may take to do so before it is given up."""
+    """How long a run that was asked to end (over its timeout, or cancelled) may take to do so before it is given up; a process
+    is killed then, with all that it started."""
     max_attempts: Annotated[Whole, Field(ge=1, le=1_000)] = 3
     """How often a job is run before it is dead."""
     backoff: BackoffOptions = BackoffOptions()
     """How long a failed job waits before its next attempt."""
     poison_after: Annotated[Whole, Field(ge=1, le=1_000)] = 3
     """A job that took its process or node down this many times is dead, whatever attempts are left."""
+    memory: Annotated[Size, AfterValidator(_enough)] = 0
+    """The memory that each process may allocate; 0 for no limit. A job that needs more is out of memory."""
+    max_jobs: Annotated[Whole, Field(ge=0, le=1_000_000_000)] = 0
+    """A process is replaced by a fresh one after this many jobs; 0 for never."""
+    max_memory: Size = 0
+    """A process that is larger than this after a job is replaced by a fresh one; 0 for never."""
     max_args: JsonSize = 1024**2
     """The largest arguments that a job may have, as JSON."""
     max_result: JsonSize = 1024**2
@@ -242,6 +258,10 @@ class QueueSettings:
     max_attempts: int
     backoff: Backoff
     poison_after: int
+    memory: int
+    """Bytes, as is max_memory; 0 for no limit."""
+    max_jobs: int
+    max_memory: int
     max_args: int
     """Bytes of JSON."""
     max_result: int
@@ -264,6 +284,9 @@ class QueueSettings:
             max_attempts=options.max_attempts,
             backoff=options.backoff.curve(),
             poison_after=options.poison_after,
+            memory=options.memory,
+            max_jobs=options.max_jobs,
+            max_memory=options.max_memory,
             max_args=options.max_args,
             max_result=options.max_result,
             lease=lease,

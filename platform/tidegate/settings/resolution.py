@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -12,6 +12,9 @@ from tidegate.settings.model import Defaults, QueueOptions
 from tidegate.settings.words import Path
 
 __all__ = ["Clashes", "clashes", "resolve"]
+
+OF_PROCESSES: Final = ("memory", "max_jobs", "max_memory")
+"""The keys that mean something for `executor: process` only."""
 
 
 class Clashes(ValueError):
@@ -38,8 +41,10 @@ def clashes(defaults: Defaults, queues: Mapping[str, QueueOptions]) -> Iterator[
     yield from _surplus(("defaults",), defaults)
     shared = dict(_inherited(QueueOptions(), defaults))
     yield from ((("defaults", key), sentence) for key, sentence in shared.items())
+    yield from _without_process(("defaults",), defaults, [_executor(defaults, each) for each in queues.values()])
     for name, options in queues.items():
         yield from _surplus(("queues", name), options)
+        yield from _without_process(("queues", name), options, [_executor(defaults, options)])
         for key, sentence in _inherited(defaults, options):
             if key in options.model_fields_set or key not in shared:
                 yield ("queues", name, key), sentence
@@ -57,6 +62,19 @@ def _surplus(path: Path, options: QueueOptions) -> Iterator[tuple[Path, str]]:
     said = options.backoff.model_fields_set
     if {"kind", "factor"} <= said and options.backoff.kind != "exponential":
         yield (*path, "backoff", "factor"), f"has no meaning for the kind {options.backoff.kind}; leave it out"
+
+
+def _executor(defaults: QueueOptions, options: QueueOptions) -> str:
+    """Return the executor of a queue."""
+    return options.executor if "executor" in options.model_fields_set else defaults.executor
+
+
+def _without_process(path: Path, options: QueueOptions, executors: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Yield the limits of processes that are said where there are none: whoever says them relies on them."""
+    if executors and "process" not in executors:
+        for key in OF_PROCESSES:
+            if getattr(options, key) and key in options.model_fields_set:
+                yield (*path, key), f"bounds processes, and the executor is {executors[0]}; say executor: process, or leave it out"
 
 
 def _over(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:

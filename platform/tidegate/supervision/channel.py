@@ -10,11 +10,16 @@ from __future__ import annotations
 import asyncio
 import json
 import select
+import signal
 import socket
+import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, cast
 
-__all__ = ["ChildEnd", "ParentEnd"]
+__all__ = ["TERMINATED", "ChildEnd", "ParentEnd", "leave"]
+
+TERMINATED: Final = 128 + signal.SIGTERM  # the exit code by which shells, too, know an end by SIGTERM
 
 _LENGTH: Final = 4  # bytes, the most significant first
 
@@ -87,15 +92,28 @@ class ParentEnd(asyncio.Protocol):
             self._messages.append(message)
 
 
+def leave() -> None:
+    """End the process, so that the `finally` of what it runs is run."""
+    sys.exit(TERMINATED)
+
+
 class ChildEnd:
     """The child's end; used from one thread at a time."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self.on_terminate: Callable[[], None] = leave
+        """Called on the main thread when the parent asks the process to end, by SIGTERM; usually it raises SystemExit."""
+        self.words = -1
+        """Where the interpreter's last words go, where the parent keeps them."""
 
     def fileno(self) -> int:
         """Return the descriptor, to wait on."""
         return self._socket.fileno()
+
+    def block(self) -> None:
+        """Let `receive` wait again, where a loop has watched the descriptor meanwhile: that may leave it non-blocking."""
+        self._socket.setblocking(True)
 
     def ready(self, **facts: Any) -> None:
         """Say that the target can begin, and what the parent should know about it."""

@@ -18,6 +18,7 @@ __all__ = [
     "BRUTAL",
     "DEFAULT",
     "IGNORE",
+    "START_TIMEOUT",
     "AutoShutdown",
     "Brutal",
     "Child",
@@ -84,6 +85,7 @@ class Ignore(Enum):
 BRUTAL: Final = Brutal.BRUTAL
 DEFAULT: Final = Default.DEFAULT
 IGNORE: Final = Ignore.IGNORE
+START_TIMEOUT: Final = 30.0  # seconds, where a spec says nothing else
 
 
 @runtime_checkable
@@ -118,7 +120,7 @@ class ChildSpec:
     shutdown: float | Brutal | Default | None = DEFAULT
     """Seconds between being asked and being killed; None waits without limit."""
     significant: bool = False
-    start_timeout: float = 30.0
+    start_timeout: float = START_TIMEOUT
     backoff: Backoff | None = None
     """Waits between the restarts of a child that does not stay up; None restarts at once, as OTP does."""
 

@@ -18,16 +18,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.supervision.capture import Capture
-from tidegate.supervision.channel import ParentEnd
+from tidegate.supervision.channel import TERMINATED, ParentEnd
 from tidegate.supervision.child import Child
 from tidegate.supervision.errors import AlreadyStarted, NotReady, ProcessDied, StartTimeout
 from tidegate.supervision.exits import Crash, Killed, NoProc, Normal, Reason, Shutdown
 from tidegate.supervision.reaping import Ended, over, peak_rss, reap
 from tidegate.supervision.tasks import spawn
 
-__all__ = ["TERMINATED", "ProcessChild"]
-
-TERMINATED = 128 + signal.SIGTERM  # the exit code by which shells, too, know an end by SIGTERM
+__all__ = ["ProcessChild"]
 
 
 class ProcessChild(Child):

@@ -23,8 +23,7 @@ from typing import Any
 
 from tidegate.failure import describe
 from tidegate.supervision import lifeline
-from tidegate.supervision.channel import ChildEnd
-from tidegate.supervision.process import TERMINATED
+from tidegate.supervision.channel import TERMINATED, ChildEnd
 
 __all__ = ["main", "resolve"]
 
@@ -40,9 +39,10 @@ def main(argv: list[str]) -> int:
     if message is None:  # the parent went away before it said anything
         return 1
     order = json.loads(message)
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, lambda *_: channel.on_terminate())
     if order["words"] is not None:
-        _speak(order["words"])
+        channel.words = order["words"]
+        _speak(channel.words)
     try:
         sys.path[:] = order["path"]
         target = resolve(order["target"])
@@ -118,10 +118,6 @@ def _speak(words: int) -> None:
 def _say_ready(channel: ChildEnd) -> None:
     with suppress(OSError):  # as above
         channel.ready()
-
-
-def _terminate(_signal: int, _frame: object) -> None:
-    sys.exit(TERMINATED)  # so that the target's `finally` runs
 
 
 if __name__ == "__main__":

@@ -59,8 +59,8 @@ BAD = {
     "a queue's name": {"queues": {"1a": {}}},
     "queues as a list": {"queues": ["a"]},
     "an executor": {"defaults": {"executor": "fibre"}},
-    "a later executor": {"defaults": {"executor": "process"}},
-    "a later key": {"queues": {"a": {"memory": "2GiB"}}},
+    "a later executor": {"defaults": {"executor": "ray"}},
+    "a later key": {"queues": {"a": {"forensics": {}}}},
     "a time": {"lease": "soon"},
     "a time by the clock": {"queues": {"a": {"timeout": "1:30"}}},
     "no time": {"queues": {"a": {"timeout": 0}}},
@@ -111,7 +111,7 @@ def descriptions(schema):
 
 def test_every_key_has_a_description():
     found = list(descriptions(json_schema()))
-    assert len(found) == 11 + 11 + 10 + 2 + 2 + 5 + 3 + 1 + 2
+    assert len(found) == 11 + 14 + 13 + 2 + 2 + 5 + 3 + 1 + 2
     assert [name for name, text in found if not text] == []
 
 

@@ -28,7 +28,7 @@ queues:
     demand: {max: 1}
     timeout: 30
   analytics: {consumers: {min: 1, max: 3}, demand: {max: 100}}
-  ml: {executor: thread, consumers: {min: 0, max: 1}, demand: {max: 1}, timeout: 3600}
+  ml: {executor: process, consumers: {min: 0, max: 1}, demand: {max: 1}, memory: 2GiB, timeout: 3600}
 retention: {completed: 1d, cancelled: 7d, dead: 30d}
 """
 
@@ -60,6 +60,9 @@ def test_a_queue_that_says_nothing_has_what_is_built_in():
         max_attempts=3,
         backoff=exponential(1.0, 2.0, 3600.0, jitter=0.1),
         poison_after=3,
+        memory=0,
+        max_jobs=0,
+        max_memory=0,
         max_args=1024**2,
         max_result=1024**2,
         lease=30.0,

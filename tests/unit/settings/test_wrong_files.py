@@ -9,7 +9,7 @@ from tidegate.settings import InvalidSettings, Settings
 
 TIME = "expected a time such as 30, 30s, 1.5s, 250ms, 5m, 2h, 1d or 1h30m; got"
 SIZE = "expected a size such as 1024, 64KiB, 1MiB, 2GiB or 1MB; got"
-QUEUE_KEYS = "backoff, consumers, demand, executor, kill_after, max_args, max_attempts, max_result, poison_after and timeout"
+QUEUE_KEYS = "backoff, consumers, demand, executor, kill_after, max_args, max_attempts, max_jobs, max_memory, max_result, memory, poison_after and timeout"
 TOP_KEYS = "database, defaults, drain_timeout, jobs, lease, metrics, poll, queues, retention, snapshot and tracing"
 NAME = "a queue's name has 1 to 63 letters, digits, - and _, and begins with a letter"
 LATER = "does not exist in this version"
@@ -83,9 +83,9 @@ CASES = {
     "min over max": (queue("consumers: {min: 5, max: 2}"), ["3:16: queues.email.consumers: min 5 is above max 2"]),
     "min over the built-in max": (queue("consumers: {min: 20}"), ["3:16: queues.email.consumers: min 20 is above max 10; say both, for one of them is inherited"]),
     "demand's min at its max": (queue("demand: {max: 2, min: 2}"), ["3:13: queues.email.demand: min 2 must be below max 2"]),
-    "an unknown executor": (queue("executor: fibre"), ['3:15: queues.email.executor: unknown executor "fibre"; choose async or thread']),
+    "an unknown executor": (queue("executor: fibre"), ['3:15: queues.email.executor: unknown executor "fibre"; choose async, thread or process']),
     "a misspelt executor": (queue("executor: asnyc"), ['3:15: queues.email.executor: unknown executor "asnyc"; did you mean async?']),
-    "a list of executors": (queue("executor: [async]"), ["3:15: queues.email.executor: unknown executor a list; choose async or thread"]),
+    "a list of executors": (queue("executor: [async]"), ["3:15: queues.email.executor: unknown executor a list; choose async, thread or process"]),
     "a time in words": (queue("timeout: soon"), [f'3:14: queues.email.timeout: {TIME} "soon"']),
     "a time by the clock": (queue("timeout: 1:30"), [f'3:14: queues.email.timeout: {TIME} "1:30"']),
     "a time with a blank": (queue("timeout: 30 s"), [f'3:14: queues.email.timeout: {TIME} "30 s"']),
@@ -119,21 +119,21 @@ CASES = {
     "a database as a number": ("database: 5\n", ["1:11: database: expected embedded or postgresql://user:password@host:port/name; got 5"]),
     "a database by keywords": ("database: host=db password=secret\n", ['1:11: database: expected embedded or postgresql://user:password@host:port/name; got "host=db password=***"']),
     "a database's port": ("database: postgresql://me:secret@db:port/shop\n", ["1:11: database: not a valid address (postgresql://me:***@db:port/shop); encode special characters of the password with %XX"]),
+    "a memory without a process": (queue("memory: 2GiB"), ["3:13: queues.email.memory: bounds processes, and the executor is async; say executor: process, or leave it out"]),
+    "max_jobs without any process": ("defaults: {max_jobs: 100}\nqueues: {email: {executor: thread}}\n", ["1:22: defaults.max_jobs: bounds processes, and the executor is thread; say executor: process, or leave it out"]),
+    "max_memory beside an executor of its own": ("defaults: {executor: process}\nqueues: {email: {executor: async, max_memory: 1GiB}}\n", ["2:47: queues.email.max_memory: bounds processes, and the executor is async; say executor: process, or leave it out"]),
+    "a memory for no interpreter": ("defaults: {executor: process, memory: 10MiB}\n", ["1:39: defaults.memory: must be at least 64MiB, for Python itself; got 10MiB"]),
     # --- the environment in the file
     "a variable that is not set": ("database: ${DB_URL}\n", ["1:11: database: the environment variable DB_URL is not set; set it, or write ${DB_URL:-default}"]),
     "a variable in a list": ("jobs: [shop, '${MODULE}']\n", ["1:14: jobs[1]: the environment variable MODULE is not set; set it, or write ${MODULE:-default}"]),
     "a reference without a name": ("database: postgresql://${}/shop\n", ["1:11: database: ${ without a name: write ${NAME} or ${NAME:-default}, and $${ for the characters themselves"]),
     "a default that is refused": (queue("timeout: ${T:-soon}"), [f'3:14: queues.email.timeout: {TIME} "soon"']),
     # --- later versions
-    "processes": (queue("executor: process"), [f"3:15: queues.email.executor: process {LATER} (processes as executors); choose async or thread"]),
-    "ray": ("defaults: {executor: ray}\n", [f"1:22: defaults.executor: ray {LATER} (Ray as an executor); choose async or thread"]),
+    "ray": ("defaults: {executor: ray}\n", [f"1:22: defaults.executor: ray {LATER} (Ray as an executor); choose async, thread or process"]),
     "the autoscaler": (queue("scaling: {policy: deadline}"), [f"3:5: queues.email.scaling: {LATER} (the autoscaler); leave it out"]),
     "a circuit": (queue("circuit: false"), [f"3:5: queues.email.circuit: {LATER} (circuit breakers); leave it out"]),
     "circuits": ("circuits: {smtp: {failure_rate: 30}}\n", [f"1:1: circuits: {LATER} (circuit breakers); leave it out"]),
     "notifications": ("notifications: []\n", [f"1:1: notifications: {LATER} (alerts); leave it out"]),
-    "memory": (queue("memory: 2GiB"), [f"3:5: queues.email.memory: {LATER} (memory limits); leave it out"]),
-    "max_jobs": ("defaults: {max_jobs: 100}\n", [f"1:12: defaults.max_jobs: {LATER} (recycling of worker processes); leave it out"]),
-    "max_memory": (queue("max_memory: 0"), [f"3:5: queues.email.max_memory: {LATER} (recycling of worker processes); leave it out"]),
     "forensics": ("defaults: {forensics: {locals: false}}\n", [f"1:12: defaults.forensics: {LATER} (a choice of forensics); leave it out"]),
 }
 # fmt: on
@@ -158,7 +158,7 @@ queues:
   email:
     timeuot: 30
     consumers: {min: 5, max: 2}
-    executor: process
+    executor: ray
   ml:
     consumers: {min: 20}
     timeout: ${NOPE}
@@ -178,7 +178,7 @@ jobs: [a-b, 5]
         "queues.yaml:2:1: circuits: does not exist in this version (circuit breakers); leave it out",
         "queues.yaml:5:5: queues.email.timeuot: unknown key; did you mean timeout?",
         "queues.yaml:6:16: queues.email.consumers: min 5 is above max 2",
-        "queues.yaml:7:15: queues.email.executor: process does not exist in this version (processes as executors); choose async or thread",
+        "queues.yaml:7:15: queues.email.executor: ray does not exist in this version (Ray as an executor); choose async, thread or process",
         "queues.yaml:9:16: queues.ml.consumers: min 20 is above max 10; say both, for one of them is inherited",
         "queues.yaml:10:14: queues.ml.timeout: the environment variable NOPE is not set; set it, or write ${NOPE:-default}",
         "queues.yaml:11:5: queues.ml.timeout: written twice; the first is in line 10",

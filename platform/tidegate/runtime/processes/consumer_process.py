@@ -1,0 +1,46 @@
+"""The process of one consumer, seen from its node: a `ProcessChild` that converses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import psutil
+
+from tidegate.runtime.processes.wire import Order
+from tidegate.supervision import ProcessChild
+
+__all__ = ["WARM_TIMEOUT", "ConsumerProcess"]
+
+WARM_TIMEOUT: Final = 120.0  # seconds; an import of a large library from a cold disk takes a while
+
+
+class ConsumerProcess(ProcessChild):
+    """Warm once it is started: the jobs modules are imported, and `facts["imported"]` says how long that took."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(
+            "tidegate.runtime.processes.inside:main",
+            order.as_json(),
+            ready_timeout=WARM_TIMEOUT,
+            converses=True,
+            name=f"process of {order.queue}",
+        )
+        self.jobs = 0
+        """How many it was given."""
+        self.spent = False
+        """Whether it must not be given another one."""
+
+    def describe(self) -> Mapping[str, object]:
+        """Return what there is to know about the process."""
+        return {**super().describe(), "jobs": self.jobs}
+
+    def worn(self, *, max_jobs: int, max_memory: int) -> bool:
+        """Tell whether it is to be replaced by a fresh one; a limit of 0 is none."""
+        return self.spent or 0 < max_jobs <= self.jobs or 0 < max_memory < self._rss()
+
+    def _rss(self) -> int:
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.NoSuchProcess:  # it ended a moment ago, and will be replaced for that
+            return 0

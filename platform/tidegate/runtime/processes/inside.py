@@ -1,0 +1,210 @@
+"""The inside of a consumer's process: takes a call's jobs from the pipe, runs them as a node would, and tells what came of them.
+
+A plain function runs on the main thread with no loop around it, so that it may do there whatever a program may do; a coroutine runs
+on the process's own loop, which lives as long as the process, so that what a handler keeps on it stays usable. There is no other
+thread. SIGTERM ends the handler that runs, by `Ended` or by a cancellation, and then the process; what comes after the handler,
+the commit of its transaction and the answer, is not interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import copy_context
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tidegate.errors import UnknownKind
+from tidegate.events import Enqueued, Event, emitting
+from tidegate.handlers import Handlers
+from tidegate.jobs import Job
+from tidegate.runtime.processes import memory, wire
+from tidegate.runtime.processes.transactions import InsideTransactions
+from tidegate.runtime.runner import Report, Runner
+from tidegate.runtime.runs import Runs
+from tidegate.runtime.settlement import Settlement
+from tidegate.spans import entered
+from tidegate.supervision.channel import TERMINATED, ChildEnd
+from tidegate.supervision.tasks import stack_of
+
+__all__ = ["Ended", "Inside", "main"]
+
+
+class Ended(BaseException):
+    """Raised inside a handler when its process is told to end; not an Exception, so that it is not swallowed by accident."""
+
+
+def main(channel: ChildEnd, values: Mapping[str, Any]) -> None:
+    """Be a consumer's process until the node hangs up or says to end."""
+    order = wire.Order.of(values)
+    memory.limit(order.memory)
+    began = time.monotonic()
+    handlers = Handlers(order.modules, path=Path(order.folder))
+    transactions = InsideTransactions(order.database)
+    if any(handlers.resolve(kind).wants_context for kind in handlers.kinds()):
+        transactions.prepare()
+    gc.freeze()  # what was imported stays: no collection needs to walk it again
+    channel.ready(imported=time.monotonic() - began)
+    Inside(channel, order, handlers, transactions).serve()
+
+
+class Inside:
+    """Runs one call after the other. It is an executor, too: the one that runs a handler right here."""
+
+    def __init__(self, channel: ChildEnd, order: wire.Order, handlers: Handlers, transactions: InsideTransactions) -> None:
+        self._channel = channel
+        self._order = order
+        self._handlers = handlers
+        self._transactions = transactions
+        self._runner = Runner(
+            Settlement(order, handlers, Random(order.seed)),
+            handlers,
+            executor=self,
+            transactions=transactions,
+            runs=Runs(),
+            node=order.node,
+            clock=time.monotonic,
+        )
+        self._loops = asyncio.Runner(loop_factory=_loop_factory())
+        self._task: asyncio.Task[Any] | None = None
+        self._enqueued: list[Enqueued] = []
+        self._may_interrupt = False
+        self._leaving = False
+        self._cancelled = False
+        channel.on_terminate = self._terminate
+
+    def serve(self) -> None:
+        """Answer calls until the node hangs up or says to end."""
+        try:
+            while not self._leaving and (message := self._next()) is not None:
+                if message != wire.CANCEL:  # one that came too late for its call
+                    self._channel.send(self._answer(*wire.read_jobs(message)))
+        except Ended:
+            self._leaving = True
+        except OSError:  # the channel is not there any more: a handler closed what is not its own
+            os._exit(wire.LOST_CHANNEL)
+        self._transactions.close()
+        self._loops.close()
+        if self._leaving:
+            sys.exit(TERMINATED)
+
+    async def run(self, call: Callable[[], Any], *, is_async: bool, timeout: float) -> Any:  # noqa: ARG002 - the node watches the time
+        """See `Executor.run`."""
+        self._may_interrupt = True
+        try:
+            return await call() if is_async else call()
+        except MemoryError:
+            memory.lift()  # what is left of the handler lives until its failure is told, and telling takes memory, too
+            raise
+        except (KeyboardInterrupt, GeneratorExit) as error:
+            raise RuntimeError(f"the handler raised {type(error).__name__}") from error
+        finally:
+            self._may_interrupt = False
+
+    def _next(self) -> bytes | None:
+        self._may_interrupt = True
+        try:
+            return self._channel.receive()
+        finally:
+            self._may_interrupt = False
+
+    def _answer(self, jobs: Sequence[Job[bytes]], carrier: Mapping[str, str]) -> bytes:
+        self._cancelled = False
+        self._enqueued.clear()
+        memory.limit(self._order.memory)
+        run = self._on_loop if self._is_async(jobs[0].kind) else self._right_here
+        try:
+            with entered(carrier):
+                reports = copy_context().run(run, jobs)
+        except asyncio.CancelledError:
+            if self._leaving:
+                raise Ended from None
+            return wire.CANCELLED
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(Exception):  # the handler may have closed it, or put anything in its place
+                    stream.flush()
+        return wire.write_answer(reports, self._enqueued)
+
+    def _is_async(self, kind: str) -> bool:
+        try:
+            return self._handlers.resolve(kind).is_async
+        except UnknownKind:
+            return False
+
+    def _right_here(self, jobs: Sequence[Job[bytes]]) -> list[Report]:
+        """Run a plain function's call to its end, which waits for nothing, without a loop."""
+        emitting.set(self._announced)
+        running = self._runner.run(jobs, self._is_cancelled)
+        try:
+            running.send(None)
+        except StopIteration as done:
+            reports: list[Report] = done.value
+            return reports
+        running.close()
+        raise RuntimeError("the run of a plain function waited for something")
+
+    def _on_loop(self, jobs: Sequence[Job[bytes]]) -> list[Report]:
+        loop = self._loops.get_loop()
+        loop.add_reader(self._channel.fileno(), self._heard)
+        try:
+            return loop.run_until_complete(self._run_as_task(jobs))
+        finally:
+            self._task = None
+            loop.remove_reader(self._channel.fileno())
+            self._channel.block()
+
+    async def _run_as_task(self, jobs: Sequence[Job[bytes]]) -> list[Report]:
+        emitting.set(self._announced)
+        self._task = asyncio.current_task()
+        return await self._runner.run(jobs, self._is_cancelled)
+
+    def _announced(self, event: Event) -> None:
+        if isinstance(event, Enqueued):
+            self._enqueued.append(event)
+
+    def _heard(self) -> None:
+        """Hear, while a coroutine runs, that the call is to end, or that the node has hung up; either is said once."""
+        self._is_cancelled()
+        if self._task is not None:
+            self._task.get_loop().remove_reader(self._channel.fileno())
+            self._task.cancel()
+
+    def _is_cancelled(self) -> bool:
+        if not self._cancelled and self._channel.waiting():
+            self._channel.receive()
+            self._cancelled = True
+        return self._cancelled
+
+    def _terminate(self) -> None:
+        """SIGTERM arrived. Raise where that ends the right thing; else it is enough to have taken note."""
+        self._leaving = True
+        if not self._may_interrupt:
+            return
+        if self._task is None:
+            raise Ended
+        with suppress(OSError):
+            os.write(self._channel.words, _where(self._task).encode())
+        self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+
+def _where(task: asyncio.Task[Any]) -> str:
+    """Return where the handler waits; a signal handler in C only sees the loop."""
+    lines = stack_of(task).splitlines(keepends=True)
+    ours = max((n for n, line in enumerate(lines) if __file__ in line), default=-2)
+    return f"\nThe coroutine waits (most recent call last):\n{''.join(lines[ours + 2 :])}\n"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - used where it is installed
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

@@ -1,0 +1,121 @@
+"""From what came of a run to what the table is told: one queue's rules, looked up kind by kind, and its results as JSON.
+
+The decision itself is `lifecycle.settle`; here is what it needs to know. Used by the node, and by a consumer's process for the
+handlers whose own transaction commits their ack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+from typing import Protocol
+
+from tidegate.backoff import Backoff
+from tidegate.errors import UnknownKind
+from tidegate.handlers import Handler, Handlers, InvalidResult
+from tidegate.jobs import Done, Failed, Invalid, Job, Outcome
+from tidegate.lifecycle import Ack, Policy, settle
+from tidegate.runtime.runs import Run
+
+__all__ = ["Rules", "Settlement"]
+
+
+class Rules(Protocol):
+    """What settling needs of a queue's settings."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds."""
+
+    @property
+    def kill_after(self) -> float:
+        """Seconds."""
+
+    @property
+    def max_attempts(self) -> int:
+        """How often a job is run."""
+
+    @property
+    def backoff(self) -> Backoff:
+        """How long it waits in between."""
+
+    @property
+    def poison_after(self) -> int:
+        """How many processes it may take down."""
+
+    @property
+    def max_result(self) -> int:
+        """Bytes of JSON."""
+
+
+class Settlement:
+    """Settles the jobs of one queue."""
+
+    def __init__(self, rules: Rules, handlers: Handlers, rng: Random) -> None:
+        self._rules = rules
+        self._handlers = handlers
+        self._rng = rng
+        self._policies: dict[str, Policy] = {}
+
+    def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
+        """Cut delivered jobs, in order, into what is run in one call: batches of one kind, single jobs of all others.
+
+        A job that has been in a crash runs alone: that tells the one that caused it from those that were beside it (L8).
+        """
+        cut: list[list[Job[bytes]]] = []
+        room = 0
+        for job in jobs:
+            if room and cut[-1][0].kind == job.kind and not job.crashes:
+                cut[-1].append(job)
+                room -= 1
+            else:
+                cut.append([job])
+                room = 0 if job.crashes else self._batch_size(job.kind) - 1
+        return cut
+
+    def call(self, handler: Handler, jobs: Sequence[Job[bytes]], started: float) -> Run:
+        """Return the run of `handler` that starts now, with the time that it may take."""
+        return Run(jobs, started, handler.spec.timeout or self._rules.timeout, self._rules.kill_after)
+
+    def ack(
+        self, job: Job[bytes], outcome: Outcome, *, ended: float, duration: float | None = None, handler: Handler | None = None
+    ) -> Ack:
+        """Settle one job. A result is encoded by its `handler`; one that cannot be stored is a failure."""
+        result: bytes | None = None
+        if isinstance(outcome, Done) and outcome.result is not None and handler is not None:
+            try:
+                result = handler.signature.encode_result(outcome.result)
+            except InvalidResult as error:
+                outcome = Failed(error)
+            else:
+                if result is not None and len(result) > self._rules.max_result:
+                    outcome, result = Failed(_too_large(handler.kind, len(result), self._rules.max_result)), None
+        ack = settle(job, outcome, self._policy(job.kind), self._rng)
+        return replace(ack, result=result, duration=None if isinstance(outcome, Invalid) else duration, ended=ended)
+
+    def _policy(self, kind: str) -> Policy:
+        policy = self._policies.get(kind)
+        if policy is None:
+            policy = self._policies[kind] = self._policy_of(kind)
+        return policy
+
+    def _policy_of(self, kind: str) -> Policy:
+        rules = self._rules
+        try:
+            spec = self._handlers.resolve(kind).spec
+        except UnknownKind:
+            return Policy(rules.max_attempts, rules.backoff, poison_after=rules.poison_after)
+        return Policy(
+            spec.max_attempts or rules.max_attempts, spec.backoff or rules.backoff, spec.on_error or {}, rules.poison_after
+        )
+
+    def _batch_size(self, kind: str) -> int:
+        try:
+            return self._handlers.resolve(kind).batch or 1
+        except UnknownKind:
+            return 1
+
+
+def _too_large(kind: str, size: int, limit: int) -> str:
+    return f"{kind} returned a result of {size} bytes; max_result is {limit}"
