@@ -1,0 +1,106 @@
+"""What is checked after a fault, and what is measured: all from the tables and the lines that the jobs left."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+__all__ = ["Ledger", "Run"]
+
+BUCKET = 0.5  # seconds
+WINDOW = 4  # buckets in a row whose rate counts as recovered
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one job, on the machine's boot-time clock."""
+
+    job: int
+    lease: int
+    started: float
+    ended: float | None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The verdict on one experiment."""
+
+    jobs: int
+    unfinished: list[int] = field(default_factory=list)
+    without_reason: list[int] = field(default_factory=list)
+    acked_twice: list[int] = field(default_factory=list)
+    overlapping: list[tuple[int, int, int]] = field(default_factory=list)
+    charged_unstarted: list[int] = field(default_factory=list)
+    rescued: int = 0
+
+    @classmethod
+    def of(cls, database: str, trace: Path, enqueued: Sequence[int]) -> Ledger:
+        """Read the tables and the lines."""
+        with psycopg.connect(database, autocommit=True) as connection:
+            history = [row[0] for row in connection.execute("SELECT id FROM tidegate.history").fetchall()]
+            dead = connection.execute("SELECT job_id, reason FROM tidegate.dead_letters").fetchall()
+            lost = connection.execute("SELECT job_id, lease FROM tidegate.attempts WHERE outcome = 'lease_lost'").fetchall()
+            charges = connection.execute(
+                "SELECT job_id, count(*) FROM tidegate.attempts WHERE outcome IN ('failed', 'timed_out', 'crashed') GROUP BY job_id"
+            ).fetchall()
+        ends = [*history, *(row[0] for row in dead)]
+        runs = runs_of(trace)
+        return cls(
+            jobs=len(enqueued),
+            unfinished=sorted(set(enqueued) - set(ends)),
+            without_reason=[job for job, reason in dead if not reason],
+            acked_twice=sorted({job for job in ends if ends.count(job) > 1}) if len(ends) != len(set(ends)) else [],
+            overlapping=overlaps(runs, {(job, lease) for job, lease in lost}),
+            charged_unstarted=[job for job, n in charges if n > len(runs.get(job, ()))],
+            rescued=len(lost),
+        )
+
+    def complaints(self) -> list[str]:
+        """Return what does not hold, in words."""
+        names = ("unfinished", "without_reason", "acked_twice", "overlapping", "charged_unstarted")
+        return [f"{name}: {getattr(self, name)[:5]} ({len(getattr(self, name))})" for name in names if getattr(self, name)]
+
+
+def runs_of(trace: Path) -> dict[int, list[Run]]:
+    """Return the runs by job, in the order of their leases."""
+    started: dict[tuple[int, int], float] = {}
+    ended: dict[tuple[int, int], float] = {}
+    for line in trace.read_text("utf-8").splitlines() if trace.exists() else ():
+        what, job, lease, moment = line.split()
+        (started if what == "start" else ended)[int(job), int(lease)] = float(moment)
+    runs: dict[int, list[Run]] = defaultdict(list)
+    for (job, lease), moment in sorted(started.items()):
+        runs[job].append(Run(job, lease, moment, ended.get((job, lease))))
+    return runs
+
+
+def overlaps(runs: dict[int, list[Run]], lost: set[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Return (job, lease, later lease) of runs that overlapped although the first one's lease had not been lost."""
+    found = []
+    for job, each in runs.items():
+        for first, second in pairwise(each):
+            together = first.ended is None or second.started < first.ended
+            if together and (job, first.lease) not in lost:
+                found.append((job, first.lease, second.lease))
+    return found
+
+
+def recovery(database: str, rate: float, healed: Any) -> float | None:
+    """Return the seconds from `healed` (the database's date) until two seconds began in which jobs ended at 90% of `rate` again."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT floor(extract(epoch FROM finished_at - %(healed)s) / %(bucket)s)::integer AS bucket, count(*)"
+            " FROM tidegate.history WHERE finished_at >= %(healed)s GROUP BY bucket",
+            {"healed": healed, "bucket": BUCKET},
+        ).fetchall()
+    counts = dict(rows)
+    for bucket in range(max(counts, default=0) + 1):
+        if sum(counts.get(bucket + i, 0) for i in range(WINDOW)) >= 0.9 * rate * BUCKET * WINDOW:
+            return bucket * BUCKET
+    return None
