@@ -4,11 +4,12 @@ SECONDS ?= 30
 RATE ?= 20
 PYTEST_WORKERS ?= 3
 SEEDS ?= 200
+RUNS ?= 5
 PY := .venv/bin/python
 COVERAGE := $(PY) -m coverage
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format sim bench schema clean
+.PHONY: help setup demo test test-all check format sim chaos bench schema clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*?## ' Makefile | sort | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +48,9 @@ format: setup ## Format and fix what can be fixed
 
 sim: setup ## Play simulated fleets under faults: SEEDS=200, or SEED=17 for one with its story
 	SEEDS="$(SEEDS)" $(if $(SEED),SEED="$(SEED)") $(PY) -m pytest -q -n $(if $(SEED),0,$(PYTEST_WORKERS)) tests/simulation -k "$(if $(SEED),one_seed,seed)"
+
+chaos: setup ## Let every fault befall a fleet at work, RUNS=5 times each, and write the table of results
+	$(PY) -m tests.chaos --runs "$(RUNS)" --page docs/explanation/chaos.md
 
 bench: setup ## Print the figures of benchmarks/
 	$(PY) benchmarks/drain.py

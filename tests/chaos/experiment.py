@@ -14,7 +14,7 @@ __all__ = ["Result", "experiment"]
 
 BEFORE = 6.0  # seconds of work before the fault
 AFTER = 12.0  # and after it
-SETTINGS = {"max_connections": "60"}  # slots that can be exhausted in a moment
+SETTINGS = {"max_connections": "60", "synchronous_commit": "on"}  # slots that a moment exhausts; commits that outlive a kill
 
 
 @dataclass(frozen=True, slots=True)

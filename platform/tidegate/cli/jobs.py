@@ -41,9 +41,9 @@ ATTEMPTS: Final = (
 )
 
 
-@click.group(cls=Group, later={"explain": "explanations of what waits"})
+@click.group(cls=Group)
 def jobs() -> None:
-    """List, show, cancel and retry jobs."""
+    """List, show, explain, cancel and retry jobs."""
 
 
 @jobs.command("list")
@@ -89,6 +89,25 @@ def show_job(scope: Scope, job_id: int, as_json: bool) -> None:
         if attempt.traceback or attempt.output:
             click.echo()
             show_record(_story(attempt))
+
+
+@jobs.command("explain")
+@click.argument("job_id", metavar="ID", type=JOB_ID)
+@json_option
+@click.pass_obj
+def explain_job(scope: Scope, job_id: int, as_json: bool) -> None:
+    """Tell every reason why a job is not running, and what changes it."""
+    from tidegate.cli.reasons import show_reasons  # noqa: PLC0415 - likewise
+
+    with scope.inspector() as inspector:
+        detail, reasons = inspector.explain_job(job_id)
+    if as_json:
+        emit_json(
+            {"id": job_id, "queue": detail.job.queue, "state": detail.job.state, "reasons": [why.as_json() for why in reasons]}
+        )
+        return
+    click.echo(f"job {job_id} of queue {detail.job.queue} is {detail.job.state}:")
+    show_reasons(reasons)
 
 
 @jobs.command("cancel")

@@ -22,8 +22,8 @@ COMPLETE_VARIABLE: Final = "_TIDEGATE_COMPLETE"
 TARGETS: Final = {
     "up": Target("tidegate.cli.up:up", "Run a node: claim jobs and run them, until it is told to stop."),
     "enqueue": Target("tidegate.cli.enqueue:enqueue", "Enqueue one job."),
-    "jobs": Target("tidegate.cli.jobs:jobs", "List, show, cancel and retry jobs."),
-    "queues": Target("tidegate.cli.queues:queues", "List, show, pause, resume and purge queues."),
+    "jobs": Target("tidegate.cli.jobs:jobs", "List, show, explain, cancel and retry jobs."),
+    "queues": Target("tidegate.cli.queues:queues", "List, show, explain, pause, resume and purge queues."),
     "db": Target("tidegate.cli.db:db", "Migrate the database, and show how it stands."),
     "config": Target("tidegate.cli.config:config", "Check and show the settings."),
     "demo": Target("tidegate.cli.demo:demo", "Run the demo shop: real jobs for a first look."),

@@ -34,9 +34,9 @@ COLUMNS: Final = (
 )
 
 
-@click.group(cls=Group, later={"explain": "explanations of what waits"})
+@click.group(cls=Group)
 def queues() -> None:
-    """List, show, pause, resume and purge queues."""
+    """List, show, explain, pause, resume and purge queues."""
 
 
 @queues.command("list")
@@ -65,6 +65,23 @@ def show_queue(scope: Scope, queue: str, as_json: bool) -> None:
         emit_json(found.as_json())
     else:
         show_record(_fields(found))
+
+
+@queues.command("explain")
+@click.argument("queue", type=QUEUE)
+@json_option
+@click.pass_obj
+def explain_queue(scope: Scope, queue: str, as_json: bool) -> None:
+    """Tell every reason why a queue does not move, and what changes it."""
+    from tidegate.cli.reasons import show_reasons  # noqa: PLC0415 - only when asked
+
+    with scope.inspector() as inspector:
+        reasons = inspector.explain_queue(queue)
+    if as_json:
+        emit_json({"queue": queue, "reasons": [why.as_json() for why in reasons]})
+        return
+    click.echo(f"queue {queue}:")
+    show_reasons(reasons)
 
 
 @queues.command("pause")

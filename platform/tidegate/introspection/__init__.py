@@ -4,6 +4,7 @@
 """
 
 from tidegate.introspection.asking import NoPartition
+from tidegate.introspection.explain import JobFacts, QueueFacts, Why, why_job, why_queue
 from tidegate.introspection.inspector import STATES, Inspector, JobFilter
 from tidegate.introspection.interventions import Cancelled, Operator, Retried
 from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView, iso
@@ -14,13 +15,18 @@ __all__ = [
     "Cancelled",
     "Inspector",
     "JobDetail",
+    "JobFacts",
     "JobFilter",
     "JobView",
     "NoPartition",
     "NodeView",
     "Operator",
     "PoolView",
+    "QueueFacts",
     "QueueView",
     "Retried",
+    "Why",
     "iso",
+    "why_job",
+    "why_queue",
 ]

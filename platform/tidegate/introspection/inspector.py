@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 
 from tidegate.errors import NotFound, nearest
 from tidegate.introspection.asking import asking
+from tidegate.introspection.explain import JobFacts, QueueFacts, Why, why_job, why_queue
 from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView
 from tidegate.introspection.stored import call_parts, readable
 from tidegate.jobs import State, Word
@@ -99,6 +100,29 @@ class Inspector:
                 hint="finished jobs are kept as long as `retention` says; `tidegate jobs list` shows those there are",
             )
         return self._detail(rows[0])
+
+    def explain_job(self, job_id: int) -> tuple[JobDetail, list[Why]]:
+        """Return a job and every reason why it is not running; NotFound where there is none."""
+        detail = self.job(job_id)
+        with asking("explain the job"):
+            rows = self._rows("explain_job", {"id": job_id, "exact": EXACT_COUNT})
+            if not rows:
+                return detail, [Why("over", f"it is {detail.job.state}", f"tidegate jobs show {job_id}")]
+            [row] = rows
+            queue = self._queue_facts(row.pop("queue"), paused=row.pop("paused"))
+            facts = JobFacts(**row, queue=queue)
+        return detail, why_job(facts)
+
+    def explain_queue(self, name: str) -> list[Why]:
+        """Return every reason why a queue's line does not move; NotFound where there is no such queue."""
+        view = self.queue(name)
+        with asking("explain the queue"):
+            facts = self._queue_facts(name, paused=view.paused)
+        return why_queue(replace(facts, ready=view.ready, scheduled=view.scheduled, running=view.running))
+
+    def _queue_facts(self, name: str, *, paused: bool) -> QueueFacts:
+        serving = [node for node in self._nodes() if name in node.queues]
+        return QueueFacts(name, paused, serving, ready=0, scheduled=0, running=0)
 
     def nodes(self) -> list[NodeView]:
         """Return the live nodes, the oldest first."""

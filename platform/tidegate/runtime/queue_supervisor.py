@@ -84,6 +84,7 @@ class QueueSupervisor(Supervisor):
         self._maintenance = Maintenance(
             store=ports.store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit
         )
+        self._draining = False
         self._lease = self._new_lease()
         membership = ChildSpec("membership", self._membership, shutdown=None, start_timeout=self._patience())
         watchdog = () if ports.accuse is None else (ChildSpec("watchdog", partial(self._watchdog, ports.accuse)),)
@@ -127,6 +128,7 @@ class QueueSupervisor(Supervisor):
 
     def drain(self) -> None:
         """Claim nothing more on any queue."""
+        self._draining = True
         for manager in self.managers.values():
             manager.drain()
 
@@ -145,7 +147,12 @@ class QueueSupervisor(Supervisor):
             size, bounds = manager.size(), manager.queue.consumers
             pools[name] = {"alive": size.alive, "busy": size.busy, "target": size.target, "min": bounds.min, "max": bounds.max}
         lag = self.lag.worst
-        return {"queues": pools, "broken": list(self.broken), "loop_lag": None if lag is None else round(lag, 2)}
+        return {
+            "queues": pools,
+            "broken": list(self.broken),
+            "draining": self._draining,
+            "loop_lag": None if lag is None else round(lag, 2),
+        }
 
     def _new_lease(self) -> NodeLease:
         name = f"{socket.gethostname()}-{os.getpid()}-{self._rng.getrandbits(24):06x}"

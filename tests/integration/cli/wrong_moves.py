@@ -33,7 +33,7 @@ TOPICS: dict[str, list[Move]] = {
         Move("queues delete email", 2, "there is no command `queues delete`"),
         Move("scale email 3", 2, "`scale` does not exist in this version (scaling by hand)"),
         Move("dlq list", 2, "`dlq` does not exist in this version (work on dead letters)"),
-        Move("jobs explain 3", 2, "`jobs explain` does not exist in this version"),
+        Move("jobs explain three", 2, "'three' is not the id of a job"),
         Move("--debug", 2, "missing command"),
         Move("jobs list --limt 3", 2, "there is no option --limt; did you mean --limit?"),
         Move("jobs list -n 3", 2, "there is no option -n"),
