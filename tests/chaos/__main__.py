@@ -23,8 +23,8 @@ their own, behind a proxy of ours. A fault befalls them; then everything must co
 shorter set of it runs with `make test-all`. Lease {lease:g} s (30 by default), {machine}, {runs} run(s) of each fault.
 
 "Lost": jobs that never ended. "Twice": jobs acked more than once. "Overlaps": runs of one job at the same time although the first
-one's lease was still valid. "Rescued": attempts that ended as `lease_lost`. "Recovery": seconds from the end of the fault until jobs
-ended at 90% of the rate before it again; 0 is at once.
+one's lease was still valid. "Rescued": attempts that ended as `lease_lost`. "Recovery": seconds from the end of the fault to the
+end of the first half second in which jobs ended at 90% of the rate before it; 0.5 is at once.
 
 | fault | jobs | lost | twice | overlaps | rescued | recovery, median | worst |
 | --- | --- | --- | --- | --- | --- | --- | --- |

@@ -14,7 +14,6 @@ import psycopg
 __all__ = ["Ledger", "Run"]
 
 BUCKET = 0.5  # seconds
-WINDOW = 4  # buckets in a row whose rate counts as recovered
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +91,11 @@ def overlaps(runs: dict[int, list[Run]], lost: set[tuple[int, int]]) -> list[tup
 
 
 def recovery(database: str, rate: float, healed: Any) -> float | None:
-    """Return the seconds from `healed` (the database's date) until two seconds began in which jobs ended at 90% of `rate` again."""
+    """Return the seconds from `healed` (the database's date) to the end of the first half second with 90% of `rate` again."""
     with psycopg.connect(database, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT floor(extract(epoch FROM finished_at - %(healed)s) / %(bucket)s)::integer AS bucket, count(*)"
-            " FROM tidegate.history WHERE finished_at >= %(healed)s GROUP BY bucket",
+            " FROM tidegate.history WHERE finished_at >= %(healed)s GROUP BY bucket ORDER BY bucket",
             {"healed": healed, "bucket": BUCKET},
         ).fetchall()
-    counts = dict(rows)
-    for bucket in range(max(counts, default=0) + 1):
-        if sum(counts.get(bucket + i, 0) for i in range(WINDOW)) >= 0.9 * rate * BUCKET * WINDOW:
-            return bucket * BUCKET
-    return None
+    return next(((bucket + 1) * BUCKET for bucket, ended in rows if ended >= 0.9 * rate * BUCKET), None)
