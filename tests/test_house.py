@@ -20,7 +20,19 @@ SOURCE = ROOT / "platform" / "tidegate"
 MODULES = sorted(path for path in SOURCE.rglob("*.py"))
 
 LAYERS = {
-    0: ("errors", "jobs", "lifecycle", "backoff", "failure", "events", "listeners", "redaction", "settings", "handlers"),
+    0: (
+        "errors",
+        "jobs",
+        "lifecycle",
+        "backoff",
+        "failure",
+        "events",
+        "listeners",
+        "redaction",
+        "settings",
+        "handlers",
+        "pipelines",
+    ),
     1: ("circuit", "fingerprint", "spans", "stages", "supervision"),
     2: ("store",),
     3: ("runtime",),

@@ -30,6 +30,7 @@ __all__ = [
     "exponential",
     "job",
     "linear",
+    "pipeline",
 ]
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tidegate.errors import TidegateError
     from tidegate.handlers import Call, JobContext, job
     from tidegate.jobs import Cancel, Dead, Done, Failed, Job, Outcome, Retry, Snooze
+    from tidegate.pipelines import pipeline
     from tidegate.runtime.node import Node
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "exponential": "backoff",
     "job": "handlers",
     "linear": "backoff",
+    "pipeline": "pipelines",
 }
 
 

@@ -1,5 +1,6 @@
 """Functions that run as jobs: `@job`, calls of them, their arguments on the way through the table, and who may run here."""
 
+from tidegate.handlers.arguments import argument, arguments_of, with_arguments
 from tidegate.handlers.call import Call, CallOptions
 from tidegate.handlers.context import JobContext
 from tidegate.handlers.decorator import JobFunction, job
@@ -18,7 +19,10 @@ __all__ = [
     "JobFunction",
     "JobSpec",
     "Signature",
+    "argument",
+    "arguments_of",
     "handler_of",
     "job",
     "kind_of",
+    "with_arguments",
 ]

@@ -19,6 +19,7 @@ from tidegate.errors import ConfigurationError, TidegateError, UnknownKind, Unkn
 from tidegate.handlers.decorator import JobFunction
 from tidegate.handlers.handler import Handler, handler_of
 from tidegate.handlers.spec import kind_of, place_of
+from tidegate.pipelines import Pipeline
 
 __all__ = ["Handlers"]
 
@@ -36,6 +37,7 @@ class Handlers:
         self._unfit: dict[str, str] = {}
         """Plain functions that cannot be jobs, and why."""
         self._jobs = tuple(_jobs_in(found))
+        self._pipelines = _pipelines_in(found)
         for function in self._jobs:
             for name in (function.kind, *function.spec.aliases):
                 self._add(name, handler_of(function))
@@ -61,8 +63,16 @@ class Handlers:
             raise UnknownKind(kind, self.kinds(), hint=self._hint(kind))
         return handler
 
+    def pipeline(self, queue: str) -> Pipeline | None:
+        """Return the pipeline of a queue, if it has one."""
+        return self._pipelines.get(queue)
+
     def check_queues(self, declared: Sequence[str]) -> None:
-        """Refuse a @job that names a queue which queues.yaml does not declare."""
+        """Refuse a @job or a @pipeline that names a queue which queues.yaml does not declare, and steps that cannot be."""
+        for line in self._pipelines.values():
+            if line.queue not in declared:
+                raise UnknownQueue(line.queue, declared, where=f"{line.place}: @pipeline")
+            line.steps()
         for each in self._jobs:
             if each.spec.queue is not None and each.spec.queue not in declared:
                 raise UnknownQueue(each.spec.queue, declared, where=f"{place_of(each)}: @job of {each.kind}")
@@ -128,6 +138,17 @@ def _jobs_in(modules: Sequence[ModuleType]) -> Iterator[JobFunction[..., Any]]:
     for module in modules:
         seen.update((id(each), each) for each in vars(module).values() if isinstance(each, JobFunction))
     yield from seen.values()
+
+
+def _pipelines_in(modules: Sequence[ModuleType]) -> dict[str, Pipeline]:
+    found: dict[str, Pipeline] = {}
+    for each in (each for module in modules for each in vars(module).values() if isinstance(each, Pipeline)):
+        other = found.setdefault(each.queue, each)
+        if other is not each:
+            raise ConfigurationError(
+                f"queue {each.queue} has two pipelines: {other.place} and {each.place}", hint="put the steps of both into one"
+            )
+    return found
 
 
 def _plain_functions_in(modules: Sequence[ModuleType]) -> Iterator[Any]:

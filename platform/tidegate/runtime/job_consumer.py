@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tidegate.events import Event, emitting
 from tidegate.jobs import Job
-from tidegate.runtime.job_producer import JobProducer
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.queue_session import QueueSession
 from tidegate.runtime.runner import JobRunner, Report
 from tidegate.settings import QueueSettings
-from tidegate.stages import Cancel, Consumer, SubRef, Subscription
+from tidegate.stages import Batch, Cancel, Consumer, Source, SubRef, Subscription
 from tidegate.supervision import Reason, Shutdown
 
 __all__ = ["JobConsumer"]
 
 
-class JobConsumer(Consumer[Job[bytes]]):
+class JobConsumer(Consumer[Any]):
     """One consumer of a queue's pool: runs what was delivered, in order, and reports each outcome to the session."""
 
     def __init__(
         self,
         number: int,
         queue: QueueSettings,
-        producer: JobProducer,
+        source: Source[Job[bytes]] | Source[Batch[Job[bytes]]],
         *,
+        batches: bool = False,
         session: QueueSession,
         runner: JobRunner,
         lease: NodeLease,
         emit: Callable[[Event], None],
     ) -> None:
-        demand = queue.demand
+        high, low = (1, 0) if batches else (queue.demand.max, queue.demand.min)
         # temporary: a producer that ends takes the pool with it by rest_for_one, not by itself
-        super().__init__(Subscription(producer, max_demand=demand.max, min_demand=demand.min, cancel=Cancel.TEMPORARY))
+        super().__init__(Subscription(source, max_demand=high, min_demand=low, cancel=Cancel.TEMPORARY))
         self.busy = False
         self.processed = 0
         self._title = f"{queue.name}.consumer-{number}"
@@ -53,9 +54,10 @@ class JobConsumer(Consumer[Job[bytes]]):
         """Let the node hear of what handlers enqueue: they run in this task, or with a copy of its context."""
         emitting.set(self._emit)
 
-    async def handle_events(self, events: Sequence[Job[bytes]], sub: SubRef) -> None:  # noqa: ARG002 - the stage's signature
+    async def handle_events(self, events: Sequence[Any], sub: SubRef) -> None:  # noqa: ARG002 - the stage's signature
         """Run what was delivered. Asked to end, it finishes the call that is under way and gives the rest back."""
-        for batch in self._runner.batches(events):
+        self._unhandled = jobs = _jobs_of(events)  # each job counts by itself from here on, also one that came in a batch
+        for batch in self._runner.batches(jobs[:]):
             if self.stopping:
                 self._session.release(batch, "its consumer leaves")
             elif not self._lease.allows_start():
@@ -91,3 +93,7 @@ class JobConsumer(Consumer[Job[bytes]]):
 
     def _lease_is_lost(self) -> bool:
         return self._lease.lost
+
+
+def _jobs_of(events: Sequence[Any]) -> list[Job[bytes]]:
+    return [job for event in events for job in (event if isinstance(event, Batch) else (event,))]

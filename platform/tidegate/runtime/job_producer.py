@@ -19,7 +19,7 @@ class JobProducer(Producer[Job[bytes]]):
     """A queue's producer of claimed jobs."""
 
     def __init__(self, session: QueueSession) -> None:
-        super().__init__(buffer_size=None)
+        super().__init__(buffer_size=0)  # what nobody waits for any more goes back: another node may have somebody who does
         self._session = session
 
     def __repr__(self) -> str:
@@ -41,6 +41,10 @@ class JobProducer(Producer[Job[bytes]]):
     async def handle_retract(self, demand: int) -> None:
         """Owe less: consumers took demand back."""
         self._session.owe(-demand)
+
+    def format_discarded(self, count: int) -> bool:  # noqa: ARG002 - however many
+        """Say nothing: what no consumer waits for is given back."""
+        return False
 
     async def handle_cast(self, request: list[Job[bytes]]) -> None:
         """Emit what the session claimed."""

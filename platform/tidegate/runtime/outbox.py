@@ -6,7 +6,7 @@ and if the table then refuses it, that may be because it had landed. Each job ge
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 
 from tidegate.jobs import Job
@@ -22,6 +22,8 @@ class Outbox:
         self._held: dict[int, tuple[Job[bytes], float]] = {}
         self._acks: dict[int, Ack] = {}
         self._unsure: set[tuple[int, int]] = set()
+        self.on_end: Callable[[Job[bytes]], None] = _nothing
+        """Called with each job that is held no longer."""
 
     def __len__(self) -> int:
         return len(self._acks)
@@ -69,8 +71,15 @@ class Outbox:
         """Forget an ack that was answered, and return its job."""
         del self._acks[ack.job_id]
         self._unsure.discard((ack.job_id, ack.lease))
-        return self._held.pop(ack.job_id)[0]
+        job = self._held.pop(ack.job_id)[0]
+        self.on_end(job)
+        return job
 
     def forget(self, job: Job[bytes]) -> None:
         """Forget a job whose ack was answered elsewhere."""
-        self._held.pop(job.id, None)
+        if self._held.pop(job.id, None) is not None:
+            self.on_end(job)
+
+
+def _nothing(job: Job[bytes]) -> None:
+    """Tell nobody."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from tidegate.events import Event
 from tidegate.jobs import Job
 from tidegate.runtime.job_consumer import JobConsumer
-from tidegate.runtime.job_producer import JobProducer
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.processes.process_runner import ProcessRunner
 from tidegate.runtime.queue_session import QueueSession
 from tidegate.settings import QueueSettings
+from tidegate.stages import Batch, Source
 from tidegate.supervision import Reason
 
 __all__ = ["ProcessConsumer"]
@@ -24,14 +24,15 @@ class ProcessConsumer(JobConsumer):
         self,
         number: int,
         queue: QueueSettings,
-        producer: JobProducer,
+        source: Source[Job[bytes]] | Source[Batch[Job[bytes]]],
         *,
+        batches: bool = False,
         session: QueueSession,
         runner: ProcessRunner,
         lease: NodeLease,
         emit: Callable[[Event], None],
     ) -> None:
-        super().__init__(number, queue, producer, session=session, runner=runner, lease=lease, emit=emit)
+        super().__init__(number, queue, source, batches=batches, session=session, runner=runner, lease=lease, emit=emit)
         self._process = runner
 
     def describe(self) -> Mapping[str, object]:

@@ -1,4 +1,6 @@
-"""One queue's subtree: session, producer, pool, in this order (rest_for_one); before the pool its processes, where it has any.
+"""One queue's subtree: session, producer, the stages of its pipeline, processes, pool, in this order (rest_for_one).
+
+Stages there are where the queue has a pipeline, processes where its jobs run in some.
 
 What comes later depends on what comes earlier: a session that crashed takes its producer and pool along, a consumer that crashed
 nobody. Stopping goes the other way round, so that acks outlive consumers.
@@ -8,18 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tidegate.events import Event, Restarted
 from tidegate.handlers import Handlers
+from tidegate.pipelines import BatchBy
 from tidegate.runtime.consumer_pool import ConsumerPool, PoolSize
 from tidegate.runtime.executors import Executor
 from tidegate.runtime.job_consumer import JobConsumer
 from tidegate.runtime.job_producer import JobProducer
+from tidegate.runtime.job_stages import JobStage
 from tidegate.runtime.listener import Switchboard
 from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.pipeline import StageMaker, stage_makers
 from tidegate.runtime.process_consumer import ProcessConsumer
 from tidegate.runtime.processes.consumer_process import WARM_TIMEOUT
 from tidegate.runtime.processes.process_runner import ProcessRunner
@@ -69,13 +75,20 @@ class QueueManager(Supervisor):
         self._lease = lease
         self._executor = executor
         self._slow = queue.executor == "process"
+        self._settlement = Settlement(queue, services.handlers, services.rng)
+        line = services.handlers.pipeline(queue.name)
+        steps = () if line is None else line.steps()
+        makers = stage_makers(steps, queue, services.handlers, self._settlement)
+        self._stages = tuple(name for name, _ in makers)
+        self._batches = bool(steps) and isinstance(steps[-1], BatchBy)
         children = [
             ChildSpec("session", self._session, shutdown=queue.drain_timeout),
             ChildSpec("producer", self._producer),
+            *(ChildSpec(name, partial(self._stage, place, make)) for place, (name, make) in enumerate(makers)),
             ChildSpec("pool", self._pool, shutdown=None, start_timeout=PATIENCE if self._slow else START_TIMEOUT),
         ]
         if self._slow:
-            children.insert(2, ChildSpec("processes", lambda: DynamicSupervisor(name=f"{queue.name}.processes")))
+            children.insert(-1, ChildSpec("processes", lambda: DynamicSupervisor(name=f"{queue.name}.processes")))
         super().__init__(
             children,
             strategy=Strategy.REST_FOR_ONE,
@@ -125,17 +138,23 @@ class QueueManager(Supervisor):
     def _producer(self) -> JobProducer:
         return JobProducer(self.session)
 
+    def _stage(self, place: int, make: StageMaker) -> JobStage[Any]:
+        return make(self._source(place), self.session)
+
+    def _source(self, place: int) -> Any:
+        """Return what stands before the stage at `place` (behind the last one: before the pool)."""
+        return self.child(("producer", *self._stages)[place])
+
     def _pool(self) -> ConsumerPool:
-        queue, services, session = self.queue, self._services, self.session
-        producer: JobProducer = self.child("producer")
-        settlement = Settlement(queue, services.handlers, services.rng)
+        queue, services, settlement = self.queue, self._services, self._settlement
+        source = self._source(len(self._stages))
+        common: dict[str, Any] = {"session": self.session, "lease": self._lease, "emit": services.emit, "batches": self._batches}
 
         def consumer(number: int) -> JobConsumer:
-            return JobConsumer(number, queue, producer, session=session, runner=runner, lease=self._lease, emit=services.emit)
+            return JobConsumer(number, queue, source, runner=runner, **common)
 
         def process_consumer(number: int) -> JobConsumer:
-            own = self._process_runner(number, settlement)
-            return ProcessConsumer(number, queue, producer, session=session, runner=own, lease=self._lease, emit=services.emit)
+            return ProcessConsumer(number, queue, source, runner=self._process_runner(number, settlement), **common)
 
         if self._slow:
             make = process_consumer

@@ -120,6 +120,10 @@ class QueueSession(FunctionChild):
         self._deliver = deliver
         self._owed = 0
 
+    def tell_of_ends(self, tell: Callable[[Job[bytes]], None]) -> None:
+        """Call `tell` from now on with each job that is held no longer: its ack was answered, or it was handed back."""
+        self._outbox.on_end = tell
+
     def owe(self, n: int) -> None:
         """Add `n` (negative: consumers took demand back) to the jobs that are owed."""
         self._owed = max(self._owed + n, 0)

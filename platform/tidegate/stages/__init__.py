@@ -21,6 +21,7 @@ from tidegate.stages.partition_dispatcher import PartitionDispatcher, UnknownPar
 from tidegate.stages.producer import Producer
 from tidegate.stages.producer_consumer import ProducerConsumer
 from tidegate.stages.puller import Puller
+from tidegate.stages.relay import Relay
 from tidegate.stages.sources import from_iterable, stream
 from tidegate.stages.stage import Stage
 from tidegate.stages.subscription import DRAINED, Cancel, Demand, Keep, Source, StageRef, SubRef, Subscription, Why
@@ -57,6 +58,7 @@ __all__ = [
     "Puller",
     "Reason",
     "Rejected",
+    "Relay",
     "Shutdown",
     "Source",
     "Splitter",

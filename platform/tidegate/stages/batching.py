@@ -137,6 +137,10 @@ class Gathering(Generic[T]):
             return None
         return next(iter(self._open.values())).began + self._timeout
 
+    def flush_oldest(self) -> list[Batch[T]]:
+        """Complete the batch that began first."""
+        return [batch for key in list(self._open)[:1] for batch in self._complete(key, Trigger.FLUSH)]
+
     def flush(self) -> list[Batch[T]]:
         """Complete everything."""
         return [batch for key in list(self._open) for batch in self._complete(key, Trigger.FLUSH)]
