@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 
-from tidegate.jobs import Job
+from tidegate.jobs import Failure, Job, State, Word
 from tidegate.lifecycle import Ack
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "released"]
 
 
 class Outbox:
@@ -79,6 +79,11 @@ class Outbox:
         """Forget a job whose ack was answered elsewhere."""
         if self._held.pop(job.id, None) is not None:
             self.on_end(job)
+
+
+def released(job_id: int, lease: int, why: str) -> Ack:
+    """Return the ack of a job that is given back unstarted."""
+    return Ack(job_id, lease, State.READY, Word.RELEASED, charged=False, failure=Failure("Released", why))
 
 
 def _nothing(job: Job[bytes]) -> None:

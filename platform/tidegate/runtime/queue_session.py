@@ -31,11 +31,11 @@ from tidegate.events import (
     JobRetried,
     JobStarted,
 )
-from tidegate.jobs import Failure, Job, State, Word
+from tidegate.jobs import Job, State
 from tidegate.lifecycle import Ack
 from tidegate.runtime.hints import Hints
 from tidegate.runtime.node_lease import NodeLease
-from tidegate.runtime.outbox import Outbox
+from tidegate.runtime.outbox import Outbox, released
 from tidegate.settings import QueueSettings
 from tidegate.spans import sampled_trace, trace_of
 from tidegate.store.connection import STATEMENT_TIMEOUT
@@ -148,7 +148,7 @@ class QueueSession(FunctionChild):
     def release(self, jobs: Sequence[Job[bytes]], why: object) -> None:
         """Give jobs back unstarted: their place is kept, no attempt is charged."""
         for job in jobs:
-            self._report(_released(job.id, job.lease, f"given back: {why}"))
+            self._report(released(job.id, job.lease, f"given back: {why}"))
 
     def acked_elsewhere(self, job: Job[bytes], state: State, ack: Ack) -> None:
         """A handler's own transaction has applied the ack of its job: nothing is left to send."""
@@ -307,7 +307,7 @@ class QueueSession(FunctionChild):
             logger.warning(
                 "queue %s: %d jobs were claimed without their answer arriving; they are given back", self.queue, len(lost)
             )
-            await line.exchange([_released(job_id, lease, "its claim's answer was lost") for job_id, lease in lost], None, now=0.0)
+            await line.exchange([released(job_id, lease, "its claim's answer was lost") for job_id, lease in lost], None, now=0.0)
         self._reconcile_at = self._now() + RECONCILE_EVERY
 
     async def _weather(self, error: DatabaseUnreachable) -> None:
@@ -346,7 +346,3 @@ class QueueSession(FunctionChild):
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _released(job_id: int, lease: int, why: str) -> Ack:
-    return Ack(job_id, lease, State.READY, Word.RELEASED, charged=False, failure=Failure("Released", why))
