@@ -61,6 +61,7 @@ def status(scope: Scope, as_json: bool) -> None:
         "schema_version": found.schema_version,
         "expected_version": found.expected_version,
         "embedded": embedded,
+        "pooled": found.pooled,
     }
     if as_json:
         emit_json(told)

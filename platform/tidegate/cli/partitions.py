@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from tidegate.introspection import NoPartition
+from tidegate.store.connection import connect_async
 from tidegate.store.partitions import make_missing
 from tidegate.store.weather import calling
 
@@ -34,5 +35,5 @@ def make_room(connection: psycopg.Connection[Any]) -> int:
 
 async def _make(conninfo: str) -> int:
     with calling("make partitions"):
-        async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+        async with await connect_async(conninfo) as connection:
             return await make_missing(connection)

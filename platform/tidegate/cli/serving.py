@@ -59,6 +59,8 @@ def banner(node: Node, status: SchemaStatus, addresses: Sequence[str]) -> Iterat
     kind = "embedded PostgreSQL" if node.database.embedded else "PostgreSQL"
     yield f"tidegate {__version__}, node {node.supervisor.node}"
     yield f"  database  {kind} {status.server_version} {where}, schema {status.schema_version}"
+    if status.pooled:
+        yield f"  pooler    no notifications come through it: each queue looks for jobs every {settings.poll / 4:g} s"
     width = max(len(name) for name in node.queues)
     for at, name in enumerate(node.queues):
         yield f"  {'queues' if at == 0 else '':<8}  {name:<{width}}  {_described(settings.queue(name))}"

@@ -17,6 +17,7 @@ from tidegate.store.bulk import COPY_FROM, copy_jobs_blocking
 from tidegate.store.connection import sqlalchemy_url
 from tidegate.store.database import Database
 from tidegate.store.lanes import BlockingLanes
+from tidegate.store.poolers import mind_engine
 from tidegate.store.rows import enqueue_params, enqueued, insert_of, payloads
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
@@ -69,6 +70,7 @@ class BlockingTidegate:
             self._database.__exit__(None, None, None)
             raise
         self._engine = create_engine(sqlalchemy_url(self._database.conninfo), pool_size=self._pool_size, pool_pre_ping=True)
+        mind_engine(self._engine)
         self._lanes = BlockingLanes(self._database.conninfo)
         return self
 

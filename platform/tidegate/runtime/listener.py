@@ -15,10 +15,12 @@ from typing import Protocol
 from tidegate.errors import DatabaseUnreachable
 from tidegate.events import DatabaseFailed, Event
 from tidegate.runtime.ports import Notifications
+from tidegate.store.listener import NotTold
 from tidegate.supervision import FunctionChild
 
 __all__ = ["Listener", "Switchboard"]
 
+LOOK_AGAIN = 60.0  # seconds; whether a pooler is in between changes when somebody moves an address
 logger = logging.getLogger("tidegate.listener")
 
 
@@ -87,6 +89,11 @@ class Listener(FunctionChild):
                 finally:
                     self.listening = False
                     await subscription.close()
+            except NotTold as error:
+                if not said:
+                    logger.warning("no notifications (%s); queues look for jobs by themselves, four times each `poll`", error)
+                said = True
+                await asyncio.sleep(LOOK_AGAIN)
             except DatabaseUnreachable as error:
                 if not said:
                     logger.warning("no notifications (%s); queues are polled meanwhile", error)

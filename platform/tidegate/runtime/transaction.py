@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tidegate.lifecycle import Ack
 from tidegate.store.line import ack_params
+from tidegate.store.poolers import mind_engine
 from tidegate.store.protocol import Applied
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
@@ -33,7 +34,9 @@ def sync_engine(engine: AsyncEngine) -> Engine:
 
 def blocking_engine(url: URL, *, pool_size: int, overflow: int) -> Engine:
     """Return a blocking engine that connects when it is first used, and replaces connections that died unseen."""
-    return create_engine(url, pool_size=pool_size, max_overflow=overflow, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=pool_size, max_overflow=overflow, pool_pre_ping=True)
+    mind_engine(engine)
+    return engine
 
 
 class JobConnection(AsyncConnection):

@@ -1,7 +1,8 @@
 """How Tidegate connects: one place for conninfo, time-outs and session settings.
 
 A statement is bounded twice: by the server (`statement_timeout`), so that an abandoned one cannot commit much later, and by the
-caller, so that a half-open socket cannot hold it for ever.
+caller, so that a half-open socket cannot hold it for ever. Through a pooler (see `poolers`) no session can be set up; there the
+sessions' statements are bounded inside their own transactions.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Format
 
 from tidegate.errors import ConfigurationError
+from tidegate.store.poolers import WHO_SERVES, mind, pooled
 from tidegate.store.weather import calling
 
 if TYPE_CHECKING:
@@ -79,17 +81,24 @@ def connect(database: str, **options: Any) -> psycopg.Connection[Any]:
     """Open an autocommit connection, or raise `DatabaseUnreachable`."""
     with calling("connect"):
         connection = psycopg.connect(normal_conninfo(database), autocommit=True, **options)
-        connection.execute(_session_settings())
+        try:
+            mind(connection, _pid(connection.execute(WHO_SERVES).fetchone()))
+            if not pooled(connection):
+                connection.execute(_session_settings())
+        except BaseException:  # nobody else knows this connection yet
+            connection.close()
+            raise
     return connection
 
 
-async def connect_async(database: str, *then: LiteralString, **options: Any) -> psycopg.AsyncConnection[Any]:
-    """Open an autocommit connection and run the statements of `then` on it, or raise `DatabaseUnreachable`."""
+async def connect_async(database: str, **options: Any) -> psycopg.AsyncConnection[Any]:
+    """Open an autocommit connection, or raise `DatabaseUnreachable`."""
     with calling("connect"):
         connection = await psycopg.AsyncConnection.connect(normal_conninfo(database), autocommit=True, **options)
         try:
-            for setting in (_session_settings(), *then):
-                await connection.execute(setting)
+            mind(connection, _pid(await (await connection.execute(WHO_SERVES)).fetchone()))
+            if not pooled(connection):
+                await connection.execute(_session_settings())
         except BaseException:  # a cancellation, too: nobody else knows this connection yet
             await connection.close()
             raise
@@ -98,3 +107,7 @@ async def connect_async(database: str, *then: LiteralString, **options: Any) -> 
 
 def _session_settings() -> LiteralString:
     return "SET statement_timeout = '10s'"  # STATEMENT_TIMEOUT
+
+
+def _pid(row: Any) -> int:
+    return int(row["pg_backend_pid"] if isinstance(row, dict) else row[0])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -16,11 +17,14 @@ from tidegate.jobs import Job, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.circuits import is_silent, recording, returning, run_steps
 from tidegate.store.connection import STATEMENT_TIMEOUT, RawJson, connect_async
+from tidegate.store.poolers import pooled
 from tidegate.store.protocol import Applied, Claim, Claimed, Exchange, Places
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
 __all__ = ["PostgresLine", "ack_params", "places_of"]
+
+BOUND: Final = "SET LOCAL statement_timeout = '10s'"  # STATEMENT_TIMEOUT
 
 
 class PostgresLine:
@@ -53,11 +57,15 @@ class PostgresLine:
             async with asyncio.timeout(STATEMENT_TIMEOUT):
                 if reports:
                     async with self._connection.pipeline(), self._connection.transaction():
+                        if pooled(self._connection):
+                            await self._connection.execute(BOUND)
                         applied = await (await self._ack(acks, now)).fetchall()
                         changes = await self._record(applied, reports)
-                    ack_seconds = perf_counter() - started
-                    rows = await (await self._claim(claim)).fetchall() if claim else None
-                elif acks and claim:
+                    ack_seconds, rows = perf_counter() - started, None
+                    if claim:
+                        async with self._bounded():
+                            rows = await (await self._claim(claim)).fetchall()
+                elif acks and claim and not pooled(self._connection):
                     async with self._connection.pipeline() as pipeline:
                         acked = await self._ack(acks, now)
                         await pipeline.sync()
@@ -66,13 +74,15 @@ class PostgresLine:
                         applied = await acked.fetchall()
                         ack_seconds = perf_counter() - started
                         rows = await answered.fetchall()
-                elif acks:
-                    applied, rows = await (await self._ack(acks, now)).fetchall(), None
-                    ack_seconds = perf_counter() - started
-                elif claim:
-                    applied, rows, ack_seconds = [], await (await self._claim(claim)).fetchall(), 0.0
                 else:
-                    return Exchange()
+                    applied, rows, ack_seconds = [], None, 0.0
+                    if acks:
+                        async with self._bounded():
+                            applied = await (await self._ack(acks, now)).fetchall()
+                        ack_seconds = perf_counter() - started
+                    if claim:
+                        async with self._bounded():
+                            rows = await (await self._claim(claim)).fetchall()
         claimed = None if rows is None or claim is None else _claimed(rows, claim, perf_counter() - started)
         return Exchange([Applied(row[0], row[1], State(row[2])) for row in applied], claimed, ack_seconds, changes)
 
@@ -129,8 +139,18 @@ class PostgresLine:
 
     async def _rows(self, name: str, params: dict[str, Any]) -> list[Any]:
         with calling(name):
-            async with asyncio.timeout(STATEMENT_TIMEOUT):
+            async with asyncio.timeout(STATEMENT_TIMEOUT), self._bounded():
                 return await (await self._connection.execute(statement(name), params)).fetchall()
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Have the server bound statements where the session could not be set up: none may commit long after it was abandoned."""
+        if not pooled(self._connection):
+            yield
+            return
+        async with self._connection.transaction():
+            await self._connection.execute(BOUND)
+            yield
 
 
 def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:

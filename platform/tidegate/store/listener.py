@@ -12,10 +12,12 @@ from typing import Any
 
 import psycopg
 
+from tidegate.errors import DatabaseError
 from tidegate.store.connection import connect_async
+from tidegate.store.poolers import pooled
 from tidegate.store.weather import calling
 
-__all__ = ["Notification", "Subscription", "parse", "subscribe"]
+__all__ = ["NotTold", "Notification", "Subscription", "parse", "subscribe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ def parse(payload: str) -> Notification | None:
         return None
 
 
+class NotTold(DatabaseError):
+    """Notifications cannot arrive here."""
+
+
 class Subscription:
     """One LISTENing connection."""
 
@@ -59,5 +65,15 @@ class Subscription:
 
 
 async def subscribe(database: str) -> Subscription:
-    """Connect and LISTEN."""
-    return Subscription(await connect_async(database, "LISTEN tidegate", "LISTEN tidegate_circuit"))
+    """Connect and LISTEN; raises `NotTold` where a pooler is in between."""
+    connection = await connect_async(database)
+    try:
+        if pooled(connection):
+            raise NotTold("the database is behind a connection pooler, through which no notifications come")
+        with calling("listen"):
+            for channel in ("LISTEN tidegate", "LISTEN tidegate_circuit"):
+                await connection.execute(channel)
+    except BaseException:  # a cancellation, too: nobody else knows this connection yet
+        await connection.close()
+        raise
+    return Subscription(connection)

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import errors
 
 from tidegate.errors import ConfigurationError, MigrationNeeded
+from tidegate.store.poolers import pooled
 from tidegate.store.weather import calling
 
 __all__ = ["EXPECTED", "Migration", "SchemaStatus", "check", "migrate", "migrations", "status"]
@@ -40,6 +41,8 @@ class SchemaStatus:
     server_version: str
     schema_version: int
     expected_version: int
+    pooled: bool = False
+    """Whether a connection pooler is in between."""
 
 
 @cache
@@ -101,7 +104,7 @@ def status(connection: psycopg.Connection[Any]) -> SchemaStatus:
         version = connection.info.server_version
         row = connection.execute("SELECT to_regclass('tidegate.migrations') IS NOT NULL").fetchone()
         schema = _version(connection) if row and row[0] else 0
-    return SchemaStatus(_readable(version), schema, EXPECTED)
+    return SchemaStatus(_readable(version), schema, EXPECTED, pooled(connection))
 
 
 def check(connection: psycopg.Connection[Any]) -> None:

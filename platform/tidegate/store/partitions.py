@@ -16,6 +16,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
+from tidegate.store.poolers import pooled
 from tidegate.store.statements import statement
 
 __all__ = ["PARENTS", "Partition", "drop_old", "make_missing", "missing", "outdated"]
@@ -66,7 +67,7 @@ async def drop_old(connection: psycopg.AsyncConnection[Any], ages: Mapping[str, 
     old = outdated(existing.attached, existing.today, ages)
     abandoned = outdated(existing.leftover, existing.today, ages)
     for partition in [*old, *abandoned]:
-        if existing.own:
+        if existing.own and not pooled(connection):
             if partition in old:
                 await _locked(connection, _ddl("partition_detach", partition))
             await _locked(connection, _ddl("partition_drop", partition))
@@ -86,6 +87,7 @@ class _Existing:
 
 
 async def _locked(connection: psycopg.AsyncConnection[Any], ddl: sql.Composed) -> None:
+    """Wait for locks two seconds at most; set for the session, since detaching concurrently takes no transaction around it."""
     await connection.execute("SET lock_timeout = '2s'")
     try:
         await connection.execute(ddl)

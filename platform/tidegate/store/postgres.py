@@ -22,6 +22,7 @@ from tidegate.store.circuits import Steps, moving, registering, run_steps
 from tidegate.store.connection import connect_async, sqlalchemy_url
 from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
+from tidegate.store.poolers import mind_engine
 from tidegate.store.protocol import Controls, LostNode, NodeRow, Places, QueueCounts, Suspect, Unfinished
 from tidegate.store.rows import EXACT_COUNT, accusation_of, enqueued, estimated, insert_of
 from tidegate.store.statements import statement
@@ -34,7 +35,9 @@ _RESCUE_BATCH = 1_000  # rows locked at once; a node that held more is rescued i
 
 def make_engine(database: str, *, pool_size: int = 5, overflow: int = 5) -> AsyncEngine:
     """Return the SQLAlchemy engine over `database`; it connects when first used, and replaces connections that died unseen."""
-    return create_async_engine(sqlalchemy_url(database), pool_size=pool_size, max_overflow=overflow, pool_pre_ping=True)
+    engine = create_async_engine(sqlalchemy_url(database), pool_size=pool_size, max_overflow=overflow, pool_pre_ping=True)
+    mind_engine(engine.sync_engine)
+    return engine
 
 
 class PostgresStore:
