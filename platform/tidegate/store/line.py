@@ -52,20 +52,13 @@ class PostgresLine:
     async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
         """See `Line.exchange`. One Sync after the acks and one after the claim (protocol A1)."""
         started = perf_counter()
+        applied: list[Any] = []
+        rows: list[Any] | None = None
         changes: list[Change] = []
+        ack_seconds = 0.0
         with calling("claim" if claim and not acks else "ack"):
             async with asyncio.timeout(STATEMENT_TIMEOUT):
-                if reports:
-                    async with self._connection.pipeline(), self._connection.transaction():
-                        if pooled(self._connection):
-                            await self._connection.execute(BOUND)
-                        applied = await (await self._ack(acks, now)).fetchall()
-                        changes = await self._record(applied, reports)
-                    ack_seconds, rows = perf_counter() - started, None
-                    if claim:
-                        async with self._bounded():
-                            rows = await (await self._claim(claim)).fetchall()
-                elif acks and claim and not pooled(self._connection):
+                if acks and claim and not reports and not pooled(self._connection):
                     async with self._connection.pipeline() as pipeline:
                         acked = await self._ack(acks, now)
                         await pipeline.sync()
@@ -75,10 +68,16 @@ class PostgresLine:
                         ack_seconds = perf_counter() - started
                         rows = await answered.fetchall()
                 else:
-                    applied, rows, ack_seconds = [], None, 0.0
-                    if acks:
+                    if reports:
+                        async with self._connection.pipeline(), self._connection.transaction():
+                            if pooled(self._connection):
+                                await self._connection.execute(BOUND)
+                            applied = await (await self._ack(acks, now)).fetchall()
+                            changes = await self._record(applied, reports)
+                    elif acks:
                         async with self._bounded():
                             applied = await (await self._ack(acks, now)).fetchall()
+                    if acks:
                         ack_seconds = perf_counter() - started
                     if claim:
                         async with self._bounded():
