@@ -28,6 +28,7 @@ TARGETS: Final = {
     "config": Target("tidegate.cli.config:config", "Check and show the settings."),
     "demo": Target("tidegate.cli.demo:demo", "Run the demo shop: real jobs for a first look."),
     "init": Target("tidegate.cli.init:init", "Write a folder that runs: queues.yaml, jobs, a test."),
+    "doctor": Target("tidegate.cli.doctor:doctor", "Look over database and fleet: what is wrong, and how to mend it."),
     "completion": Target("tidegate.cli.completion:completion", "Print the completion script of a shell."),
     "help": Target("tidegate.cli.help:help_command", "Show the help of a command, or of a topic."),
 }
@@ -38,7 +39,6 @@ LATER: Final = {
     "circuits": "circuit breakers",
     "cron": "periodic jobs",
     "dlq": "work on dead letters",
-    "doctor": "the doctor",
     "errors": "the error tracker",
     "reload": "reload without restart",
     "scale": "scaling by hand",

@@ -151,6 +151,7 @@ class QueueSupervisor(Supervisor):
             "queues": pools,
             "broken": list(self.broken),
             "draining": self._draining,
+            "config": self.settings.fingerprint,
             "loop_lag": None if lag is None else round(lag, 2),
         }
 

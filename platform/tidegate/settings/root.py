@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -116,6 +119,12 @@ class Settings(BaseSettings):
     def default_queue(self) -> str | None:
         """The queue of jobs that name none: `defaults.queue`, else the first of the file; None where no queue is declared."""
         return self.defaults.queue or next(iter(self.queues), None)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A short text that is the same exactly where the same settings hold; the database is not part of it."""
+        told = self.model_dump(mode="json", exclude={"database"})
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def path(self) -> Path | None:

@@ -1,0 +1,308 @@
+"""What the doctor knows: each check a pure function of the facts, yielding what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tidegate.introspection.shapes import NodeView, QueueView
+
+__all__ = ["CHECKS", "Facts", "Finding"]
+
+OLD_TRANSACTION: Final = 300.0  # seconds; a claim's dead rows pile up behind it at the rate of the jobs
+DEAD_ROWS: Final = 100_000  # 20 ms of a sweep (0.2 us each)
+FEW_SLOTS: Final = 0.9  # of the connections that the server allows
+LAGGING: Final = 1.0  # seconds that a loop came late
+WAITING: Final = 60.0  # seconds, where a queue has no latency target of its own
+DAYS_AHEAD: Final = 2  # partitions; the leader makes seven
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be. `fix` names what `--fix` does about it."""
+
+    check: str
+    severity: str
+    """`error`: jobs stand still or will; `warning`: they will suffer."""
+    what: str
+    why: str
+    mend: str
+    fix: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is."""
+        return {
+            "check": self.check,
+            "severity": self.severity,
+            "what": self.what,
+            "why": self.why,
+            "mend": self.mend,
+            "fixable": self.fix is not None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an examination saw."""
+
+    schema_version: int
+    expected_version: int
+    server: Mapping[str, Any]
+    transactions: Sequence[Mapping[str, Any]]
+    tables: Sequence[Mapping[str, Any]]
+    indexes: Mapping[str, bool]
+    expected_indexes: Sequence[str]
+    fleet: Mapping[str, Any]
+    days_ahead: int
+    notified: bool
+    """Whether a notification made its round trip."""
+    nodes: Sequence[NodeView]
+    queues: Sequence[QueueView]
+    targets: Mapping[str, float] = field(default_factory=dict)
+    """The latency targets of the declared queues, in seconds."""
+    version: str = ""
+    """Of the Tidegate that examines."""
+    config: str = ""
+    """The fingerprint of the settings here; see `Settings.fingerprint`."""
+    declared: Sequence[str] = ()
+
+
+def schema(facts: Facts) -> Iterator[Finding]:
+    """The schema is the expected one."""
+    if facts.schema_version != facts.expected_version:
+        behind = facts.schema_version < facts.expected_version
+        yield Finding(
+            "schema",
+            "error",
+            f"the schema is at version {facts.schema_version}, this Tidegate expects {facts.expected_version}",
+            "nodes of another version refuse to start",
+            "tidegate db migrate" if behind else "upgrade Tidegate here",
+            fix="migrate" if behind else None,
+        )
+
+
+def indexes(facts: Facts) -> Iterator[Finding]:
+    """Every index is there and valid."""
+    for name in facts.expected_indexes:
+        if name not in facts.indexes:
+            yield Finding(
+                "indexes",
+                "error",
+                f"the index {name} is missing",
+                "claims or inspection walk the whole table",
+                "`tidegate db sql` prints the statement that makes it",
+            )
+    for name, valid in facts.indexes.items():
+        if not valid:
+            yield Finding(
+                "indexes",
+                "error",
+                f"the index {name} is invalid",
+                "it is kept up to date and never used",
+                f"REINDEX INDEX CONCURRENTLY tidegate.{name}",
+            )
+
+
+def transactions(facts: Facts) -> Iterator[Finding]:
+    """Nothing keeps dead rows from being removed."""
+    for each in facts.transactions:
+        since = "" if each["age"] is None else f" for {each['age']:.0f} s"
+        end = (
+            f"SELECT pg_terminate_backend({each['id']})"
+            if each["what"] == "transaction"
+            else f"end the {each['what']} {each['id']}"
+        )
+        yield Finding(
+            "transactions",
+            "warning",
+            f"{each['what']} {each['id']} has been open{since} ({each['detail']})",
+            "no dead row that is younger can be removed: tables grow and sweeps slow down",
+            end,
+        )
+
+
+def bloat(facts: Facts) -> Iterator[Finding]:
+    """Dead rows are removed."""
+    for each in facts.tables:
+        if each["dead"] > max(DEAD_ROWS, 2 * each["live"]):
+            ago = "never" if each["vacuumed_ago"] is None else f"{each['vacuumed_ago']:.0f} s ago"
+            yield Finding(
+                "bloat",
+                "warning",
+                f"{each['name']}: {each['dead']:,} dead rows, {each['live']:,} live ones, vacuumed {ago}",
+                "sweeps walk over them",
+                f"VACUUM tidegate.{each['name']}",
+                fix="vacuum" if each["name"] == "jobs" else None,
+            )
+
+
+def server(facts: Facts) -> Iterator[Finding]:
+    """The server is set up for a queue."""
+    said = facts.server
+    if said["connections"] >= FEW_SLOTS * said["allowed"]:
+        yield Finding(
+            "connections",
+            "error",
+            f"{said['connections']} of {said['allowed']} connections are in use",
+            "a node needs one for each queue and a few more; without them it waits as in an outage",
+            "raise max_connections, or end idle ones",
+        )
+    if not said["autovacuum"]:
+        yield Finding("autovacuum", "error", "autovacuum is off", "dead rows are never removed", "ALTER SYSTEM SET autovacuum = on")
+    if not said["fsync"]:
+        yield Finding("durability", "warning", "fsync is off", "a power cut may lose or damage jobs", "ALTER SYSTEM SET fsync = on")
+    if said["read_only"]:
+        yield Finding(
+            "read_only",
+            "error",
+            "the database is read-only",
+            "nothing can be enqueued, claimed or acked",
+            "point Tidegate to the primary",
+        )
+
+
+def notifications(facts: Facts) -> Iterator[Finding]:
+    """Notifications arrive."""
+    if not facts.notified:
+        yield Finding(
+            "listen",
+            "warning",
+            "a notification did not arrive within two seconds",
+            "jobs wait for the next poll: probably a pooler in transaction mode stands between",
+            "give nodes a direct connection",
+        )
+
+
+def fleet(facts: Facts) -> Iterator[Finding]:
+    """There are nodes, one leads, and no job is left to a dead one."""
+    if not facts.nodes:
+        yield Finding("nodes", "error", "no node is alive", "nothing runs", "tidegate up")
+        return
+    if facts.fleet["leader"] is None:
+        yield Finding(
+            "leader",
+            "warning",
+            "no node leads",
+            "no partitions are made, nothing is pruned, no fleet-wide metrics",
+            "it settles by itself within half a lease; look at the nodes' logs where it does not",
+        )
+    if facts.fleet["orphans"]:
+        yield Finding(
+            "orphans",
+            "warning",
+            f"{facts.fleet['orphans']} running jobs belong to nodes that are gone",
+            "they wait until a node that has been steady for one lease rescues them",
+            "it settles by itself; see the nodes' logs",
+        )
+    for node in facts.nodes:
+        for queue in node.broken:
+            yield Finding(
+                "broken",
+                "error",
+                f"queue {queue} is broken on {node.node}",
+                "it runs nothing there",
+                "the log of that node says why",
+            )
+        lag = node.status.get("loop_lag")
+        if isinstance(lag, int | float) and lag > LAGGING:
+            yield Finding(
+                "loop_lag",
+                "warning",
+                f"the event loop of {node.node} came {lag:.1f} s late",
+                "some job blocks it: all others wait",
+                "its log names the job; give blocking ones `executor: thread` or `process`",
+            )
+
+
+def drift(facts: Facts) -> Iterator[Finding]:
+    """All nodes are of one version and one configuration, and so is this command."""
+    versions = sorted({node.version for node in facts.nodes} | {facts.version})
+    if len(versions) > 1:
+        yield Finding(
+            "versions",
+            "warning",
+            f"versions differ: {', '.join(versions)}",
+            "a rolling deploy is under way, or was left half done",
+            "restart the older nodes",
+        )
+    told = {node.node: str(node.status["config"]) for node in facts.nodes if node.status.get("config")}
+    differing = [node for node, config in told.items() if config != facts.config]
+    if differing:
+        yield Finding(
+            "config",
+            "warning",
+            f"settings differ from those here on: {', '.join(differing)}",
+            "queues.yaml was changed since they started, or they read another one",
+            "restart them; `tidegate config show` has what holds here",
+        )
+
+
+def kinds(facts: Facts) -> Iterator[Finding]:
+    """Every waiting kind has a handler somewhere."""
+    for kind in facts.fleet["unknown_kinds"] or ():
+        yield Finding(
+            "kinds",
+            "error",
+            f"jobs of the kind {kind} are ready, and no live node knows it",
+            "they are dead as invalid a minute after they were due",
+            "add its module to `jobs:` and restart a node",
+        )
+
+
+def partitions(facts: Facts) -> Iterator[Finding]:
+    """There is room for the days to come."""
+    if facts.days_ahead < DAYS_AHEAD:
+        yield Finding(
+            "partitions",
+            "error",
+            f"there are partitions for {max(facts.days_ahead, 0)} days to come",
+            "without today's, no job can end",
+            "tidegate db migrate",
+            fix="partitions",
+        )
+
+
+def lines(facts: Facts) -> Iterator[Finding]:
+    """Every queue moves, within its target."""
+    for queue in facts.queues:
+        served = any(queue.queue in node.queues for node in facts.nodes)
+        if queue.paused and queue.ready:
+            yield Finding(
+                "paused",
+                "warning",
+                f"queue {queue.queue} is paused, and {queue.ready:,} jobs wait",
+                "nothing of it is started",
+                f"tidegate queues resume {queue.queue}",
+            )
+        elif queue.ready and not served and facts.nodes:
+            yield Finding(
+                "unserved",
+                "error",
+                f"no live node serves queue {queue.queue}, and {queue.ready:,} jobs wait",
+                "they wait for ever",
+                f"tidegate up --queues {queue.queue}",
+            )
+        elif queue.oldest_ready_age is not None and queue.oldest_ready_age > facts.targets.get(queue.queue, WAITING):
+            yield Finding(
+                "latency",
+                "warning",
+                f"the oldest job of queue {queue.queue} has waited for {queue.oldest_ready_age:.0f} s",
+                "more comes than is done",
+                f"tidegate queues explain {queue.queue}",
+            )
+
+
+CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
+    schema,
+    server,
+    indexes,
+    partitions,
+    fleet,
+    kinds,
+    lines,
+    drift,
+    notifications,
+    transactions,
+    bloat,
+)

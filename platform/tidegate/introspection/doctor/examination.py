@@ -1,0 +1,123 @@
+"""How the doctor gets its facts, and what it can mend by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tidegate import __version__
+from tidegate.introspection.doctor.checks import CHECKS, Facts, Finding
+from tidegate.introspection.inspector import Inspector
+from tidegate.store import migrate, partitions
+from tidegate.store.connection import connect, connect_async
+from tidegate.store.statements import statement
+
+__all__ = ["examine", "mend"]
+
+PATIENCE: Final = 2.0  # seconds for a notification
+_INDEX: Final = re.compile(r"CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?(\w+)")
+
+
+def examine(
+    connection: psycopg.Connection[Any],
+    database: str,
+    *,
+    queues: Sequence[str] = (),
+    targets: Mapping[str, float] | None = None,
+    config: str = "",
+    old_transaction: float = 300.0,
+) -> list[Finding]:
+    """Return everything that is wrong, errors first; `connection` is in autocommit and leads to `database`."""
+    status = migrate.status(connection)
+    if status.schema_version != status.expected_version:
+        [*found] = CHECKS[0](_bare(status))
+        return found
+    inspector = Inspector(connection, queues=queues)
+    facts = Facts(
+        status.schema_version,
+        status.expected_version,
+        server=_row(connection, "doctor_server"),
+        transactions=_rows(connection, "doctor_transactions", {"age": old_transaction}),
+        tables=_rows(connection, "doctor_tables"),
+        indexes={row["name"]: row["valid"] for row in _rows(connection, "doctor_indexes")},
+        expected_indexes=_expected_indexes(),
+        fleet=_row(connection, "doctor_fleet"),
+        days_ahead=_days_ahead(_rows(connection, "partitions")),
+        notified=_hears(connection, database),
+        nodes=inspector.nodes(),
+        queues=inspector.queues(),
+        targets=targets or {},
+        version=__version__,
+        config=config,
+        declared=queues,
+    )
+    found = [finding for check in CHECKS for finding in check(facts)]
+    return sorted(found, key=lambda finding: finding.severity != "error")
+
+
+def mend(connection: psycopg.Connection[Any], database: str, findings: Sequence[Finding]) -> list[str]:
+    """Do what can be done about `findings` without asking anybody; return what was done, in words."""
+    done = []
+    for fix in dict.fromkeys(finding.fix for finding in findings if finding.fix is not None):
+        match fix:
+            case "migrate":
+                applied = migrate.migrate(connection)
+                done.append(f"{len(applied)} migrations were applied")
+            case "partitions":
+                done.append(f"{asyncio.run(_make_partitions(database))} partitions were made")
+            case _:
+                connection.execute(statement("doctor_vacuum"))
+                done.append("jobs was vacuumed")
+    return done
+
+
+async def _make_partitions(database: str) -> int:
+    async with await connect_async(database) as connection:
+        return await partitions.make_missing(connection)
+
+
+def _hears(connection: psycopg.Connection[Any], database: str) -> bool:
+    with connect(database) as ears:
+        ears.execute(statement("doctor_listen"))
+        connection.execute(statement("notify").replace("'tidegate'", "'tidegate_doctor'"), {"payloads": ["round trip"]})
+        return any(True for _ in ears.notifies(timeout=PATIENCE, stop_after=1))
+
+
+def _expected_indexes() -> list[str]:
+    return [name for migration in migrate.migrations() for name in _INDEX.findall(migration.sql)]
+
+
+def _days_ahead(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Return for how many days to come every parent has its partition."""
+    if not rows:
+        return -1
+    today: date = rows[0]["today"]
+    last: dict[str, date] = {}
+    for row in rows:
+        if row["parent"] is not None and not row["pending"]:
+            day = datetime.strptime(row["name"][-8:], "%Y%m%d").replace(tzinfo=UTC).date()
+            last[row["parent"]] = max(day, last.get(row["parent"], day))
+    return min(((day - today).days for day in last.values()), default=-1) if len(last) >= len(partitions.PARENTS) else -1
+
+
+def _bare(status: migrate.SchemaStatus) -> Facts:
+    nothing: dict[str, Any] = {}
+    return Facts(
+        status.schema_version, status.expected_version, nothing, (), (), nothing, (), nothing, 0, notified=True, nodes=(), queues=()
+    )
+
+
+def _row(connection: psycopg.Connection[Any], name: str) -> dict[str, Any]:
+    [row] = _rows(connection, name)
+    return row
+
+
+def _rows(connection: psycopg.Connection[Any], name: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement(name), params).fetchall()

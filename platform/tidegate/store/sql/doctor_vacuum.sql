@@ -1,0 +1,2 @@
+-- doctor_vacuum.sql: removes the dead rows of the hot table.
+VACUUM (ANALYZE) tidegate.jobs

@@ -1,0 +1,171 @@
+"""`tidegate doctor`: each trouble is planted on a real database, and found; what `--fix` can mend is mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.integration.cli.shop import Shop
+from tests.integration.cli.test_explaining import knows, serving
+from tests.integration.cli.test_reading import node
+from tidegate.introspection.doctor import CHECKS, Finding, examine
+from tidegate.introspection.doctor.checks import Facts, bloat, server
+from tidegate.settings import Settings
+from tidegate.store.connection import connect
+
+
+def findings(shop: Shop) -> list[dict[str, object]]:
+    result = shop.run("doctor", "--json")
+    found: list[dict[str, object]] = json.loads(result.stdout)
+    assert result.exit_code == (5 if found else 0)
+    return found
+
+
+def checks(shop: Shop) -> list[str]:
+    """Return what is found; the test server does not sync, which is true, and not what is asked."""
+    return [str(finding["check"]) for finding in findings(shop) if finding["check"] != "durability"]
+
+
+@pytest.fixture
+def healthy(shop: Shop) -> Shop:
+    """A shop with a live node that leads and knows its kind."""
+    settings = Settings.load(shop.folder / "queues.yaml")
+    pools = {name: {"alive": 1, "busy": 0, "target": 1, "min": 1, "max": 1} for name in settings.queue_names}
+    node(shop, "n1", serves=settings.queue_names, queues=pools, config=settings.fingerprint)
+    shop.execute("INSERT INTO tidegate.leader (node, expires) VALUES ('n1', clock_timestamp() + interval '1 hour')")
+    knows(shop)
+    return shop
+
+
+def test_a_healthy_platform_has_nothing_wrong(healthy: Shop) -> None:
+    assert checks(healthy) == []
+    with connect(healthy.database) as connection:
+        assert [each.check for each in examine(connection, healthy.database) if each.check not in ("durability", "config")] == []
+
+
+def test_a_schema_that_is_behind_is_found_and_mended(bare_shop: Shop, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEGATE_DATABASE", empty_database)
+    assert checks(bare_shop) == ["schema"]
+    told = bare_shop.run("doctor", "--fix")
+    assert "migrations were applied" in told.stderr
+    assert "schema" not in checks(bare_shop)
+
+
+def test_missing_partitions_are_found_and_mended(bare_shop: Shop) -> None:
+    assert "partitions" in checks(bare_shop)
+    told = bare_shop.run("doctor", "--fix")
+    assert "partitions were made" in told.stderr
+    assert "partitions" not in checks(bare_shop)
+
+
+def test_a_missing_and_an_invalid_index_are_found(bare_shop: Shop) -> None:
+    bare_shop.execute("DROP INDEX tidegate.jobs_scheduled")
+    bare_shop.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tidegate.jobs_running'::regclass")
+    what = [finding["what"] for finding in findings(bare_shop) if finding["check"] == "indexes"]
+    assert what == ["the index jobs_scheduled is missing", "the index jobs_running is invalid"]
+
+
+def test_no_node_no_leader_and_jobs_of_a_node_that_is_gone(shop: Shop) -> None:
+    assert checks(shop) == ["nodes"]
+    serving(shop)
+    shop.insert(state="running", node="gone", claimed_at="2026-01-01", lease=1, attempt=1)
+    assert [check for check in checks(shop) if check != "config"] == ["leader", "orphans"]
+
+
+def test_a_broken_queue_and_a_loop_that_lags(healthy: Shop) -> None:
+    healthy.execute('UPDATE tidegate.nodes SET status = status::jsonb || \'{"broken": ["email"], "loop_lag": 3.5}\'')
+    assert checks(healthy) == ["broken", "loop_lag"]
+
+
+def test_versions_and_settings_that_differ(healthy: Shop) -> None:
+    healthy.execute("UPDATE tidegate.nodes SET version = '0.0.9', status = status::jsonb || '{\"config\": \"another\"}'")
+    assert checks(healthy) == ["versions", "config"]
+
+
+def test_a_kind_without_a_handler_and_a_queue_without_a_node(healthy: Shop) -> None:
+    healthy.insert(kind="shopjobs:gone")
+    assert checks(healthy) == ["kinds"]
+    healthy.execute("DELETE FROM tidegate.jobs")
+    healthy.insert(queue="orphaned")
+    assert checks(healthy) == ["unserved"]
+
+
+def test_a_queue_that_was_paused_by_mistake_and_one_that_is_late(healthy: Shop) -> None:
+    healthy.insert(run_at="2026-01-01")
+    assert checks(healthy) == ["latency"]
+    healthy.run("queues", "pause", "email")
+    [finding] = [each for each in findings(healthy) if each["check"] == "paused"]
+    assert finding["mend"] == "tidegate queues resume email"
+
+
+@pytest.fixture
+def held_open(shop: Shop) -> Iterator[int]:
+    with psycopg.connect(shop.database) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SELECT count(*) FROM tidegate.jobs")
+        yield connection.info.backend_pid
+
+
+def test_a_transaction_that_was_left_open_is_found_with_what_it_ran(shop: Shop, held_open: int) -> None:
+    with connect(shop.database) as connection:
+        found = [each for each in examine(connection, shop.database, old_transaction=0.0) if each.check == "transactions"]
+    assert [each.mend for each in found] == [f"SELECT pg_terminate_backend({held_open})"]
+    assert "SELECT count(*) FROM tidegate.jobs" in found[0].what
+
+
+def test_notifications_that_do_not_arrive(healthy: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidegate.introspection.doctor.examination.PATIENCE", 0.0)
+    monkeypatch.setattr("tidegate.introspection.doctor.examination.statement", deaf)
+    assert checks(healthy) == ["listen"]
+
+
+def deaf(name: str) -> str:
+    """A pooler in transaction mode: LISTEN goes to a connection that is another one a moment later."""
+    from tidegate.store.statements import statement
+
+    return "SELECT 1" if name == "doctor_listen" else statement(name)
+
+
+def facts(**changes: object) -> Facts:
+    well = {"connections": 1, "allowed": 100, "autovacuum": True, "fsync": True, "read_only": False}
+    known: dict[str, object] = {
+        "schema_version": 1, "expected_version": 1, "server": well, "transactions": (), "tables": (), "indexes": {},
+        "expected_indexes": (), "fleet": {}, "days_ahead": 7, "notified": True, "nodes": (), "queues": (),
+    }  # fmt: skip
+    return Facts(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def test_a_server_that_is_not_fit_for_a_queue() -> None:
+    ill = {"connections": 95, "allowed": 100, "autovacuum": False, "fsync": False, "read_only": True}
+    assert [each.check for each in server(facts(server=ill))] == ["connections", "autovacuum", "durability", "read_only"]
+
+
+def test_a_table_full_of_dead_rows_is_vacuumed(healthy: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = {"name": "jobs", "live": 10, "dead": 150_000, "vacuumed_ago": None}
+    [found] = bloat(facts(tables=[full, {**full, "dead": 9, "vacuumed_ago": 5.0}]))
+    assert "150,000 dead rows" in found.what
+    monkeypatch.setattr("tidegate.introspection.doctor.checks.DEAD_ROWS", -1)
+    healthy.insert()
+    healthy.execute("DELETE FROM tidegate.jobs")
+    healthy.execute("ANALYZE tidegate.jobs")
+    with connect(healthy.database) as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+    told = healthy.run("doctor", "--fix")
+    assert "jobs was vacuumed" in told.stderr or "bloat" not in told.stdout
+
+
+def test_people_read_what_why_and_how(healthy: Shop) -> None:
+    healthy.run("queues", "pause", "email")
+    healthy.insert(run_at="2026-01-01")
+    told = healthy.run("doctor")
+    assert told.exit_code == 5
+    assert "warning: queue email is paused, and 1 jobs wait" in told.stdout
+    assert "  to mend it: tidegate queues resume email" in told.stdout
+
+
+def test_every_check_says_what_it_holds() -> None:
+    assert all(check.__doc__ for check in CHECKS)
+    assert Finding("a", "error", "b", "c", "d").as_json()["fixable"] is False
