@@ -25,6 +25,7 @@ _HINTS: Final = (
     (r"too many (clients|connections)|connection slots", "end other connections, or raise max_connections of the server"),
     (r"starting up|shutting down|recovery", "try again in a moment"),
     (r"unsupported startup parameter", "a pooler refuses it: leave it out of the address, or have the pooler ignore it"),
+    (r"invalid response|expected authentication request", f"what answers there is no PostgreSQL: {_ADDRESS}"),
     (r"SSL|certificate", "check sslmode and certificates in the address of the database"),
 )
 

@@ -134,7 +134,10 @@ def _refuse_newer(current: int) -> None:
 def _check_server(connection: psycopg.Connection[Any]) -> None:
     version = connection.info.server_version
     if version < OLDEST_SERVER:
-        raise ConfigurationError(f"PostgreSQL {_readable(version)} is too old: Tidegate needs 14 or newer")
+        raise ConfigurationError(
+            f"PostgreSQL {_readable(version)} is too old: Tidegate needs 14 or newer",
+            hint="name another server: --database, TIDEGATE_DATABASE or `database:` in queues.yaml",
+        )
 
 
 def _readable(version: int) -> str:

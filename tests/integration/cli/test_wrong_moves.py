@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -23,8 +24,19 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.integration.cli.conftest import empty, furnish
 from tests.integration.cli.shop import Shop, environment
 from tests.integration.cli.test_reading import bury, finish
-from tests.integration.cli.wrong_moves import LEAST_ROLE, NO_DATABASE, TAKEN_PORT, TOPICS, WRONG_PASSWORD, WRONG_USER, Move
+from tests.integration.cli.wrong_moves import (
+    LEAST_ROLE,
+    NO_DATABASE,
+    NO_POSTGRESQL,
+    OLD_SERVER,
+    TAKEN_PORT,
+    TOPICS,
+    WRONG_PASSWORD,
+    WRONG_USER,
+    Move,
+)
 from tests.support.postgres import Server
+from tests.support.strangers import no_postgresql, old_postgresql
 from tidegate.settings import mask_url
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "wrong-moves.md"
@@ -51,7 +63,7 @@ class Answer(NamedTuple):
 class Stage:
     """The situations that commands are typed in, and the names that stand on the page for what they are here."""
 
-    def __init__(self, shop: Shop, databases: dict[str, str], port: int) -> None:
+    def __init__(self, shop: Shop, databases: dict[str, str], port: int, *, old: int, none: int) -> None:
         self.shop = shop
         self.databases = databases
         parts = conninfo_to_dict(shop.database)
@@ -61,6 +73,8 @@ class Stage:
             WRONG_USER: f"postgresql://nobody@/{parts['dbname']}?{place}",
             LEAST_ROLE: f"postgresql://guest@/{parts['dbname']}?{place}",
             NO_DATABASE: f"postgresql://guest@/nosuch?{place}",
+            OLD_SERVER: f"postgresql://app@127.0.0.1:{old}/shop",
+            NO_POSTGRESQL: f"postgresql://app@127.0.0.1:{none}/shop",
             TAKEN_PORT: str(port),
         }
 
@@ -143,7 +157,12 @@ def databases(servers) -> Iterator[dict[str, str]]:
 def answers(furnished: str, databases: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[Move, Answer]:
     """What every move answered: none of them changes anything, so they share one stage."""
     empty(furnished)
-    with pytest.MonkeyPatch.context() as monkeypatch, socket.create_server(("127.0.0.1", 0)) as taken:
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        old_postgresql() as old,
+        no_postgresql() as none,
+    ):
         shop = furnish(tmp_path_factory.mktemp("shop"), furnished, monkeypatch)
         for job_id in range(1, 7):
             more = {"state": "running", "node": "n1", "lease": 1, "attempt": 1, "claimed_at": "now"} if job_id == 4 else {}
@@ -151,7 +170,7 @@ def answers(furnished: str, databases: dict[str, str], tmp_path_factory: pytest.
         finish(shop, 1)
         bury(shop, 2)
         bury(shop, 5, retried_as=6)
-        stage = Stage(shop, databases, taken.getsockname()[1])
+        stage = Stage(shop, databases, taken.getsockname()[1], old=old, none=none)
         return {move: stage.run(move, monkeypatch) for move in MOVES}
 
 
@@ -205,7 +224,8 @@ def _page(answers: dict[Move, Answer]) -> str:
 
 
 def _stable(error: str) -> str:
-    """Leave out what differs from machine to machine: the resolver's own words, and what a traceback says beyond its first line."""
+    """Leave out what differs from machine to machine and from day to day: a resolver's words, a traceback, the newest migration."""
+    error = re.sub(r"(this Tidegate needs|newer than the) \d+", r"\1 N", error)
     if "resolve" in error:
         return error.split(": failed to resolve", maxsplit=1)[0] + ": failed to resolve host 'db.invalid': ..."
     return error.split("\nTraceback", maxsplit=1)[0]

@@ -13,6 +13,8 @@ UNKNOWN_HOST = "postgresql://db.invalid/shop"
 WRONG_PASSWORD = "postgresql://app:wrong@db.example/shop"
 WRONG_USER = "postgresql://nobody@db.example/shop"
 NO_DATABASE = "postgresql://guest@db.example/nosuch"
+OLD_SERVER = "postgresql://old.example/shop"
+NO_POSTGRESQL = "postgresql://web.example/shop"
 TAKEN_PORT = "18464"
 LEAST_ROLE = "postgresql://guest@db.example/shop"
 
@@ -146,6 +148,11 @@ TOPICS: dict[str, list[Move]] = {
         Move(f"db migrate --database {REFUSING}", 6, "cannot reach the database"),
         Move(f"jobs list --database {LEAST_ROLE}", 1, "permission denied"),
         Move(f"db status --database {LEAST_ROLE}", 1, "permission denied"),
+        Move(f"jobs list --database {OLD_SERVER}", 2, "PostgreSQL 13.16 is too old: Tidegate needs 14 or newer"),
+        Move(f"up --database {OLD_SERVER}", 2, "PostgreSQL 13.16 is too old", apart=True),
+        Move(f"db migrate --database {OLD_SERVER}", 2, "PostgreSQL 13.16 is too old"),
+        Move(f"jobs list --database {NO_POSTGRESQL}", 6, f"cannot reach the database {NO_POSTGRESQL}: "),
+        Move(f"db migrate --database {LEAST_ROLE}", 1, "permission denied"),
         Move(f"up --database {LEAST_ROLE}", 1, "the database refuses: permission denied", apart=True),
         Move(
             "jobs list --database mysql://db.example/shop",
