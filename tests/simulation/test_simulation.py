@@ -43,7 +43,7 @@ if "SEED" in os.environ:
 
 def test_what_a_storm_does_is_worth_surviving() -> None:
     """Over a few seeds every misfortune happens, and rescue, refusal and reconciliation do take place."""
-    stories = "\n".join(line for seed in range(8) for line in simulate(seed).story)
+    stories = "\n".join(line for seed in range(12) for line in simulate(seed).story)
     for word in (
         "freezes", "is killed", "the database is away", "is told to stop", "resizes", "crashes",
         "is declared dead", "lease_lost", "released", "JobRejected", "timed_out", "-> dead", "snoozed",

@@ -81,6 +81,11 @@ class Scene:
             assert answer.claimed is not None
         return answer.claimed.jobs
 
+    async def suspects(
+        self, node: str = "n1", n: int = 20, *, alone: bool = True, alone_from: int = 2, queue: str = "email"
+    ) -> list[Job[bytes]]:
+        return await (await self.line(node, queue)).claim_suspects(n, alone=alone, alone_from=alone_from)
+
     async def ack(self, *acks: Ack, node: str = "n1", queue: str = "email") -> list[Applied]:
         return (await (await self.line(node, queue)).exchange(acks, None, now=0.0)).applied
 

@@ -186,6 +186,17 @@ async def test_a_rescue_takes_permits_back(circuits: CircuitScene) -> None:
     assert len((await circuits.claim()).jobs) == 3
 
 
+async def test_l8_suspects_may_be_the_probes_of_a_circuit_and_wait_behind_one_that_is_open(circuits: CircuitScene) -> None:
+    await circuits.scene.enqueue(*[new()] * 9)
+    await circuits.node("n2", lease=0.001)
+    assert len((await circuits.claim(9, node="n2")).jobs) == 9
+    await circuits.store.mark_lost()
+    await circuits.store.rescue("n2", lambda suspects: verdicts(LostNode("n2"), suspects, {}))
+    await circuits.half_open()
+    assert await circuits.scene.suspects() == []
+    assert len((await circuits.claim(9)).jobs) == 3
+
+
 async def test_the_leader_finds_permits_that_nobody_holds(circuits: CircuitScene) -> None:
     await circuits.half_open()
     await circuits.scene.enqueue(*[new()] * 3)

@@ -79,7 +79,7 @@ async def test_i9_a_claim_cut_at_any_wait_is_found_by_asking_what_is_held(scene:
 
 async def test_i9_a_claim_cut_at_any_wait_ends_with_the_lease(scene: Scene) -> None:
     def give_back(suspects: list[Suspect]) -> list[Ack]:
-        return [Ack(each.job_id, each.lease, State.READY, Word.LEASE_LOST, charged=False) for each in suspects]
+        return [Ack(each.job_id, each.lease, State.READY, Word.LEASE_LOST, charged=False, innocent=True) for each in suspects]
 
     await scene.enqueue(*[new()] * JOBS)
     at, was_cut = 0, True

@@ -60,6 +60,11 @@ async def hangs() -> None:
     await asyncio.sleep(600)
 
 
+@job(queue="email")
+async def ends_its_node() -> None:
+    os._exit(1)
+
+
 @job(queue="email", timeout=1.0)
 async def blocks_the_loop(seconds: float) -> None:
     trace("block")

@@ -1,5 +1,7 @@
 """What becomes of the jobs of a lost node."""
 
+from dataclasses import replace
+
 import pytest
 
 from tidegate.jobs import Reason, State, Word
@@ -8,7 +10,7 @@ from tidegate.store.protocol import Accusation, LostNode, Suspect
 
 
 def suspect(job_id, crashes=0, queue="email"):
-    return Suspect(job_id, queue, "mail:send", attempt=1, lease=1, crashes=crashes, age=2.5)
+    return Suspect(job_id, queue, "mail:send", attempt=1, lease=1, crashes=crashes, age=2.5, repeated=crashes > 0)
 
 
 def judged(suspects, accusation=None, poison_after=None):
@@ -29,6 +31,12 @@ def test_the_lone_repeated_suspect_is_poison_at_its_last_loss(crashes, state):
     assert acks[3].state == state
     assert acks[3].reason == (Reason.POISON if state is State.DEAD else None)
     assert {acks[job_id].state for job_id in (1, 2, 4)} == {State.READY}
+
+
+def test_crashes_of_its_own_process_make_nobody_a_repeated_suspect():
+    own = replace(suspect(1, 5), repeated=False)
+    assert judged([own, suspect(2)])[1].state is State.READY
+    assert judged([own, suspect(2, 2)])[2].state is State.DEAD
 
 
 def test_two_repeated_suspects_clear_each_other():

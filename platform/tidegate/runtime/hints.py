@@ -37,11 +37,15 @@ class Hints:
         at = " ".join(f"{priority}:{seq}" for priority, seq in sorted(self._at.items()))
         return f"<Hints {at or 'unknown'} horizon={self._horizon}>"
 
-    def lower(self, places: Mapping[int, int]) -> None:
-        """Take note that rows were made ready at these places (priority -> the lowest seq)."""
+    def lower(self, places: Mapping[int, int]) -> bool:
+        """Take note that rows were made ready at these places (priority -> the lowest seq); tell whether any is behind its hint."""
+        behind = False
         for priority, seq in places.items():
-            self._at[priority] = min(seq, self._at.get(priority, seq))
+            at = self._at.get(priority, seq)
+            behind = behind or seq < at
+            self._at[priority] = min(seq, at)
             self._told[priority] = min(seq, self._told.get(priority, seq))
+        return behind
 
     def begin(self) -> list[tuple[int, int]]:
         """Return the hints for a claim that is about to be sent, the most urgent first."""

@@ -16,9 +16,13 @@ __all__ = ["Outbox", "released"]
 
 
 class Outbox:
-    """The jobs held by one session, and the acks that wait. `len()` is the number of waiting acks."""
+    """The jobs held by one session, and the acks that wait. `len()` is the number of waiting acks.
 
-    def __init__(self) -> None:
+    `on_gone` is called with the id of every job that is not held any more.
+    """
+
+    def __init__(self, *, on_gone: Callable[[int], None] = lambda _: None) -> None:
+        self._on_gone = on_gone
         self._held: dict[int, tuple[Job[bytes], float]] = {}
         self._acks: dict[int, Ack] = {}
         self._unsure: set[tuple[int, int]] = set()
@@ -72,13 +76,17 @@ class Outbox:
         del self._acks[ack.job_id]
         self._unsure.discard((ack.job_id, ack.lease))
         job = self._held.pop(ack.job_id)[0]
-        self.on_end(job)
+        self._gone(job)
         return job
 
     def forget(self, job: Job[bytes]) -> None:
         """Forget a job whose ack was answered elsewhere."""
         if self._held.pop(job.id, None) is not None:
-            self.on_end(job)
+            self._gone(job)
+
+    def _gone(self, job: Job[bytes]) -> None:
+        self._on_gone(job.id)
+        self.on_end(job)
 
 
 def released(job_id: int, lease: int, why: str) -> Ack:

@@ -30,6 +30,7 @@ from tidegate.runtime.process_consumer import ProcessConsumer
 from tidegate.runtime.processes.consumer_process import WARM_TIMEOUT
 from tidegate.runtime.processes.process_runner import ProcessRunner
 from tidegate.runtime.processes.wire import Order
+from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_session import QueueSession
 from tidegate.runtime.runner import Runner, Transactions
 from tidegate.runtime.runs import Runs
@@ -55,6 +56,7 @@ class Services:
     transactions: Transactions
     switchboard: Switchboard
     runs: Runs
+    quarantine: Quarantine
     emit: Callable[[Event], None]
     rng: Random
     spans: Recorder | None = None
@@ -129,6 +131,7 @@ class QueueManager(Supervisor):
             store=services.store,
             lease=self._lease,
             kinds=services.handlers.kinds(),
+            quarantine=services.quarantine,
             emit=services.emit,
             rng=services.rng,
         )

@@ -22,8 +22,6 @@ from tidegate.errors import DatabaseUnreachable
 from tidegate.events import (
     Acked,
     Claimed,
-    DatabaseFailed,
-    DatabaseRecovered,
     DeadLettered,
     Event,
     JobEnded,
@@ -35,7 +33,10 @@ from tidegate.jobs import Job, State
 from tidegate.lifecycle import Ack
 from tidegate.runtime.hints import Hints
 from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.outage import Outage
 from tidegate.runtime.outbox import Outbox, released
+from tidegate.runtime.quarantine import Quarantine
+from tidegate.runtime.suspect_claims import SuspectClaims
 from tidegate.settings import QueueSettings
 from tidegate.spans import sampled_trace, trace_of
 from tidegate.store.connection import STATEMENT_TIMEOUT
@@ -68,6 +69,7 @@ class QueueSession(FunctionChild):
         store: Store,
         lease: NodeLease,
         kinds: Sequence[str],
+        quarantine: Quarantine,
         emit: Callable[[Event], None],
         rng: Random,
     ) -> None:
@@ -81,17 +83,18 @@ class QueueSession(FunctionChild):
         self._emit = emit
         self._rng = rng
         self._hints = Hints()
-        self._outbox = Outbox()
+        self._outbox = Outbox(on_gone=quarantine.let_go)
         self._deliver: Deliver | None = None
         self._owed = 0
         self._dry = False
         self._stopping = False
         self._wake = asyncio.Event()
+        self._suspects = SuspectClaims(queue, quarantine, wake=self._wake.set)
         self._room = asyncio.Event()
         self._room.set()
         self._tick_at = 0.0
         self._reconcile_at = 0.0
-        self._failing_since: float | None = None
+        self._outage = Outage(queue.name, emit=emit, rng=rng)
 
     def __repr__(self) -> str:
         flags = " draining" if self.draining else ""
@@ -100,7 +103,7 @@ class QueueSession(FunctionChild):
     @property
     def connected(self) -> bool:
         """Tell whether the database answered the last time it was asked."""
-        return self._failing_since is None
+        return self._outage.over
 
     def describe(self) -> Mapping[str, object]:
         """Return the session's state for introspection."""
@@ -164,7 +167,8 @@ class QueueSession(FunctionChild):
 
     def told(self, places: Mapping[int, int]) -> None:
         """Rows were made ready at these places; none named: look again where the hints stand."""
-        self._hints.lower(places)
+        if self._hints.lower(places):
+            self._suspects.look_now()
         self._dry = False
         if self._owed:
             self._wake.set()
@@ -196,10 +200,10 @@ class QueueSession(FunctionChild):
                 finally:
                     await line.close()
             except DatabaseUnreachable as error:
-                await self._weather(error)
+                await self._outage.weather(error)
 
     async def _converse(self, line: Line) -> None:
-        self._recovered()
+        self._outage.recovered()
         self._reconcile_at = self._now() + UNCERTAIN
         self._dry = False
         while not self._stopping or self._outbox:
@@ -220,6 +224,8 @@ class QueueSession(FunctionChild):
         if tick:
             self._tick_at = now + self._poll / TICKS_PER_POLL * self._rng.uniform(0.8, 1.2)
             await self._promote(line)
+        if self._may_claim() and (suspects := await self._suspects.claim(line, self._owed)):
+            self._take(suspects, now)
         acks = self._outbox.batch(ACK_BATCH)
         claim = self._plan(now, tick=tick)
         if acks or claim:
@@ -231,8 +237,11 @@ class QueueSession(FunctionChild):
         if tick and now >= self._reconcile_at:
             await self._reconcile(line)
 
+    def _may_claim(self) -> bool:
+        return not self.draining and self._deliver is not None and self._owed > 0 and self._lease.allows_start()
+
     def _plan(self, now: float, *, tick: bool) -> Claim | None:
-        if self.draining or self._deliver is None or self._owed <= 0 or not self._lease.allows_start():
+        if not self._may_claim():
             return None
         n = min(self._owed, CLAIM_LIMIT)
         if self._hints.sweep_is_due(now) and (tick or not self._dry):
@@ -309,21 +318,6 @@ class QueueSession(FunctionChild):
             )
             await line.exchange([released(job_id, lease, "its claim's answer was lost") for job_id, lease in lost], None, now=0.0)
         self._reconcile_at = self._now() + RECONCILE_EVERY
-
-    async def _weather(self, error: DatabaseUnreachable) -> None:
-        """Say it once, then wait a jittered moment."""
-        if self._failing_since is None:
-            self._failing_since = self._now()
-            logger.warning("queue %s: the database is away (%s); work in hand goes on", self.queue, error)
-        self._emit(DatabaseFailed("session", str(error)))
-        await asyncio.sleep(self._rng.uniform(0.2, 1.0))
-
-    def _recovered(self) -> None:
-        if self._failing_since is not None:
-            seconds = self._now() - self._failing_since
-            self._failing_since = None
-            logger.warning("queue %s: the database is back after %.1f s", self.queue, seconds)
-            self._emit(DatabaseRecovered("session", seconds))
 
     def _report(self, ack: Ack, *, unsure: bool = False) -> None:
         if self._outbox.report(ack, unsure=unsure):

@@ -34,6 +34,7 @@ from tidegate.runtime.loop_lag import LoopLag
 from tidegate.runtime.maintenance import Maintenance, Snapshot
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.ports import Ports
+from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_manager import PATIENCE, QueueManager, Services
 from tidegate.runtime.runs import Runs
 from tidegate.runtime.watchdog import Watchdog
@@ -80,6 +81,7 @@ class QueueSupervisor(Supervisor):
         self._end_process = end_process
         self.runs = Runs()
         self.lag = LoopLag()
+        self._quarantine = Quarantine()
         self._threads: dict[str, ThreadExecutor] = {}
         self._maintenance = Maintenance(
             store=ports.store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit
@@ -224,6 +226,7 @@ class QueueSupervisor(Supervisor):
             transactions=ports.transactions,
             switchboard=self._switchboard,
             runs=self.runs,
+            quarantine=self._quarantine,
             emit=self.events.emit,
             rng=self._rng,
             spans=self._spans,

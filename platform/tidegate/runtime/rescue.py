@@ -32,7 +32,7 @@ def verdicts(lost: LostNode, suspects: Sequence[Suspect], poison_after: Mapping[
     if lost.accusation is not None:
         return [_accused(lost.node, lost.accusation, suspect, poison_after) for suspect in suspects]
     failure = Failure("LeaseLost", f"its node {lost.node} was lost while it held this job")
-    repeated = [suspect for suspect in suspects if suspect.crashes > 0]
+    repeated = [suspect for suspect in suspects if suspect.repeated]
     lone = repeated[0] if len(repeated) == 1 else None
     return [_counted(suspect, failure, poison_after, lone=suspect is lone or len(suspects) == 1) for suspect in suspects]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any, Final
@@ -90,6 +90,14 @@ class PostgresLine:
         with calling("circuits"):
             async with asyncio.timeout(STATEMENT_TIMEOUT):
                 return await run_steps(recording(self._plan, good, reports, node=self._node), self._fetched)
+
+    async def claim_suspects(self, n: int, *, alone: bool, alone_from: int) -> list[Job[bytes]]:
+        """See `Line.claim_suspects`."""
+        params = {**self._scope, **self._gates, "n": n, "alone": alone, "alone_from": alone_from}
+        with calling("claim"):
+            async with asyncio.timeout(STATEMENT_TIMEOUT):
+                cursor = await self._connection.cursor(binary=True).execute(statement("claim_suspects"), params)
+                return _in_order(_job(row, row[-1] or 0) for row in await cursor.fetchall())
 
     async def promote(self, n: int) -> tuple[int, Places]:
         """See `Line.promote`."""
@@ -211,8 +219,11 @@ def _claimed(rows: list[Any], claim: Claim, seconds: float) -> Claimed:
     else:  # gated, horizon
         gated, gens = rows[0][-2], claim.gens
         jobs = [_job(row, gens.get(row[2], 0)) for row in rows if row[0] is not None]
-    jobs.sort(key=lambda job: (job.priority, job.seq))
-    return Claimed(jobs, horizon, seconds, room, gated)
+    return Claimed(_in_order(jobs), horizon, seconds, room, gated)
+
+
+def _in_order(jobs: Iterable[Job[bytes]]) -> list[Job[bytes]]:
+    return sorted(jobs, key=lambda job: (job.priority, job.seq))
 
 
 def _job(row: Any, gen: int, *, permit: bool = False) -> Job[bytes]:

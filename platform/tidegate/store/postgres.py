@@ -220,7 +220,7 @@ class PostgresStore:
 
 def _suspect(row: Any) -> Suspect:
     permit = None if row.permit_circuit is None else (row.permit_circuit, row.permit_gen)
-    return Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, row.age, permit)
+    return Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, row.age, permit, row.suspect)
 
 
 async def _fetch(connection: AsyncConnection, name: str, params: dict[str, Any]) -> list[Any]:

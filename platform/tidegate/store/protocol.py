@@ -98,6 +98,8 @@ class Suspect:
     """Seconds since it was claimed."""
     permit: tuple[str, int] | None = None
     """The circuit and generation whose permit it ran on."""
+    repeated: bool = False
+    """It was there when a node was lost before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,12 @@ class Line(Protocol):
 
     async def report(self, good: Good, reports: Sequence[Report] = ()) -> list[Change]:
         """Write what runs said of their circuits whose acks are in the table already."""
+
+    async def claim_suspects(self, n: int, *, alone: bool, alone_from: int) -> list[Job[bytes]]:
+        """Claim jobs that were there when a node was lost, which `exchange` leaves: up to `n` of fewer than `alone_from` losses.
+
+        If `alone`, rather one that took part in more, where there is any.
+        """
 
     async def promote(self, n: int) -> tuple[int, Places]:
         """Make up to `n` due jobs ready, in the order of their times; return how many, and where."""

@@ -30,7 +30,7 @@ async def test_l3_a_late_result_is_refused_and_said_so(stand: Stand) -> None:
     rejected: list[JobRejected] = []
     async with stand.node() as node:
         node.events.subscribe(lambda event: rejected.append(event) if isinstance(event, JobRejected) else None)
-        job_id = await stand.tide.enqueue(jobs.slow_note, 1, seconds=0.4)
+        job_id = await stand.tide.enqueue(jobs.slow_note, 1, seconds=1.5)
         await until(lambda: stand.rows("SELECT 1 FROM tidegate.jobs WHERE state = 'running'"))
         stand.execute("UPDATE tidegate.jobs SET state = 'ready', node = NULL, claimed_at = NULL WHERE id = %s", job_id)
         await until(lambda: rejected)

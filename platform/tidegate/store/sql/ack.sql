@@ -31,7 +31,8 @@ WITH acks AS MATERIALIZED (
             WHEN a.word = 'released' OR a.innocent THEN j.crashes
             WHEN a.word IN ('lease_lost', 'crashed') THEN j.crashes + 1
             ELSE 0
-        END
+        END,
+        suspect = CASE WHEN a.word = 'released' OR a.innocent THEN j.suspect ELSE a.word = 'lease_lost' END
     FROM acks AS a
     WHERE j.id = a.id AND j.lease = a.lease AND j.node = %(node)s AND a.state IN ('scheduled', 'ready') AND NOT j.cancel_requested
     RETURNING j.id, j.queue, j.kind, j.priority, j.seq, j.attempt + (NOT a.charged)::integer AS attempt, j.lease, a.word, a.duration,

@@ -1,4 +1,5 @@
--- claim.sql: takes up to `n` ready jobs, priority by priority, each from its hint on (protocol H1, L2, K1).
+-- claim.sql: takes up to `n` ready jobs, priority by priority, each from its hint on (protocol H1, L2, K1); suspects have a claim of
+-- their own (L8).
 -- unnest yields the priorities in order and the lateral join is pulled row by row, so that a less urgent priority is not even
 -- locked while a more urgent one fills the claim. Returns one row at least: its horizon is the last place of the claim order so far,
 -- NULL where the node is dead or the queue paused, so that the caller does not take "closed" for "empty".
@@ -14,6 +15,7 @@ WITH gate AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id FROM tidegate.jobs
         WHERE state = 'ready' AND queue = %(queue)s AND priority = hint.priority AND seq >= hint.seq AND kind = ANY (%(kinds)s::text[])
+            AND NOT suspect
         ORDER BY seq LIMIT %(n)s FOR UPDATE SKIP LOCKED
     ) AS ready
     WHERE (SELECT open AND NOT gated FROM gate)

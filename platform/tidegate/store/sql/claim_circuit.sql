@@ -2,6 +2,7 @@
 -- where it is closed, else as many as it has places for. The permits are counted in this statement, under the lock of the circuit's
 -- row, whose newest version says how many are out; counting running jobs instead would go by this statement's old snapshot. Returns
 -- one row at least, with the horizon (NULL where nothing was looked at) and how many it could have taken (NULL: any number).
+-- Suspects (protocol L8) are taken on permits only, which are few: where nothing else is there, they have to be the probes.
 WITH gate AS MATERIALIZED (
     SELECT EXISTS (SELECT FROM tidegate.nodes WHERE id = %(node)s AND NOT dead)
         AND NOT EXISTS (SELECT FROM tidegate.queue_controls WHERE queue = %(queue)s AND paused) AS open
@@ -24,7 +25,7 @@ WITH gate AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id FROM tidegate.jobs
         WHERE state = 'ready' AND queue = %(queue)s AND priority = hint.priority AND seq >= hint.seq
-            AND kind = ANY (%(circuit_kinds)s::text[])
+            AND kind = ANY (%(circuit_kinds)s::text[]) AND (NOT suspect OR (SELECT room IS NOT NULL FROM allowed))
         ORDER BY seq LIMIT %(n)s FOR UPDATE SKIP LOCKED
     ) AS ready
     WHERE EXISTS (SELECT FROM allowed)

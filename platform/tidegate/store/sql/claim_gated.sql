@@ -14,7 +14,7 @@ WITH gate AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id FROM tidegate.jobs
         WHERE state = 'ready' AND queue = %(queue)s AND priority = hint.priority AND seq >= hint.seq AND kind = ANY (%(kinds)s::text[])
-            AND coalesce(kind <> ALL (ARRAY(SELECT kind FROM moved WHERE gates)), true)
+            AND NOT suspect AND coalesce(kind <> ALL (ARRAY(SELECT kind FROM moved WHERE gates)), true)
         ORDER BY seq LIMIT %(n)s FOR UPDATE SKIP LOCKED
     ) AS ready
     WHERE (SELECT open FROM gate)

@@ -11,7 +11,7 @@ WITH gate AS MATERIALIZED (
     SELECT id FROM tidegate.jobs
     WHERE state = 'ready' AND queue = %(queue)s AND kind = ANY (%(kinds)s::text[])
         AND coalesce(kind <> ALL (ARRAY(SELECT kind FROM moved WHERE gates)), true)
-        AND (SELECT open FROM gate)
+        AND NOT suspect AND (SELECT open FROM gate)
     ORDER BY priority, seq LIMIT %(n)s FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE tidegate.jobs AS j

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
-from tidegate.jobs import NewJob, State
+from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
 from tidegate.store.circuits import is_silent, moving, recording, registering, returning, run_blocking
 from tidegate.store.listener import Notification, parse
@@ -42,6 +42,14 @@ class MemoryLine:
         """See `Line.report`."""
         await asyncio.sleep(0)
         return run_blocking(recording(self._plan, good, reports, node=self._node), self._database.circuits.run)
+
+    async def claim_suspects(self, n: int, *, alone: bool, alone_from: int) -> list[Job[bytes]]:
+        """See `Line.claim_suspects`."""
+        await asyncio.sleep(0)
+        circuits, of = self._database.circuits, self._plan.by_kind
+        kinds = [kind for kind in self._kinds if not circuits.gates(of.get(kind))]
+        rows = self._database.claim_suspects(self._queue, self._node, kinds, n, alone=alone, alone_from=alone_from)
+        return [self._database.job(row, circuits.gen(of.get(row.kind))) for row in rows]
 
     async def promote(self, n: int) -> tuple[int, Places]:
         """See `Line.promote`."""

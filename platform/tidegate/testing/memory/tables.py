@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -17,47 +17,13 @@ from tidegate.lifecycle import Ack
 from tidegate.store.listener import Notification
 from tidegate.store.protocol import Accusation, Applied, LostNode, NodeRow, Places, Suspect
 from tidegate.testing.memory.circuits import MemoryCircuits
+from tidegate.testing.memory.rows import Node, Row, attempt_of, letter_of, places_of, times_of
 
 __all__ = ["MemoryDatabase", "Node", "Row"]
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)  # the date at second 0 of the clock
 FINAL: Final = frozenset({State.COMPLETED, State.CANCELLED, State.DEAD})
 LOSSES: Final = frozenset({Word.LEASE_LOST, Word.CRASHED})
-
-
-@dataclass(slots=True)
-class Row:
-    """A row of `jobs`. Moments are seconds of the database's clock."""
-
-    id: int
-    seq: int
-    run_at: float
-    enqueued_at: float
-    priority: int
-    max_attempts: int | None
-    state: State
-    queue: str
-    kind: str
-    args: bytes
-    meta: Mapping[str, Any] | None
-    claimed_at: float | None = None
-    attempt: int = 0
-    lease: int = 0
-    crashes: int = 0
-    cancel_requested: bool = False
-    node: str | None = None
-    permit: tuple[str, int] | None = None
-
-
-@dataclass(slots=True)
-class Node:
-    """A row of `nodes`."""
-
-    expires: float
-    queues: tuple[str, ...]
-    status: str | None = None
-    dead: bool = False
-    accusation: Accusation | None = None
 
 
 @dataclass(slots=True)
@@ -117,17 +83,19 @@ class MemoryDatabase:
         """Take up to `n` ready rows from the hints on (None: from the start); None where the node is dead or the queue paused."""
         if not self.is_alive(node) or queue in self.paused:
             return None
-        ready = [row for row in self.jobs.values() if row.state is State.READY and row.queue == queue and row.kind in kinds]
+        ready = [row for row in self._ready(queue, kinds) if not row.suspect or permit is not None]
         if hints is not None:
             least = dict(hints)
             ready = [row for row in ready if row.priority in least and row.seq >= least[row.priority]]
-        taken = sorted(ready, key=lambda row: (row.priority, row.seq))[:n]
-        for row in taken:
-            row.state, row.node, row.claimed_at = State.RUNNING, node, self.clock()
-            row.lease += 1
-            row.attempt += 1
-            row.permit = permit
-        return taken
+        return self._taken(ready[:n], node, permit)
+
+    def claim_suspects(self, queue: str, node: str, kinds: Sequence[str], n: int, *, alone: bool, alone_from: int) -> list[Row]:
+        """Take one suspect of `alone_from` losses or more if `alone`, else up to `n` others."""
+        if not self.is_alive(node) or queue in self.paused:
+            return []
+        ready = [row for row in self._ready(queue, kinds) if row.suspect]
+        lone = [row for row in ready if alone and row.crashes >= alone_from][:1]
+        return self._taken(lone or [row for row in ready if row.crashes < alone_from][:n], node)
 
     # Acks.
 
@@ -204,7 +172,17 @@ class MemoryDatabase:
         """Return the running rows of a lost node as its rescuer sees them."""
         now = self.clock()
         return [
-            Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, now - (row.claimed_at or now), row.permit)
+            Suspect(
+                row.id,
+                row.queue,
+                row.kind,
+                row.attempt,
+                row.lease,
+                row.crashes,
+                now - (row.claimed_at or now),
+                row.permit,
+                row.suspect,
+            )
             for row in self.held_by(node)
         ]
 
@@ -221,7 +199,7 @@ class MemoryDatabase:
             message = f"no live node has known the kind {row.kind} for {age:g} seconds"
             self.dead_letters.append(
                 {
-                    **_letter(row),
+                    **letter_of(row),
                     "reason": "invalid",
                     "error_type": "UnknownKind",
                     "error_message": message,
@@ -262,6 +240,19 @@ class MemoryDatabase:
             gen, row.permit is not None,
         )  # fmt: skip
 
+    def _ready(self, queue: str, kinds: Sequence[str]) -> list[Row]:
+        """Return the ready rows of a queue in their order."""
+        ready = [row for row in self.jobs.values() if row.state is State.READY and row.queue == queue and row.kind in kinds]
+        return sorted(ready, key=lambda row: (row.priority, row.seq))
+
+    def _taken(self, rows: list[Row], node: str, permit: tuple[str, int] | None = None) -> list[Row]:
+        for row in rows:
+            row.state, row.node, row.claimed_at = State.RUNNING, node, self.clock()
+            row.lease += 1
+            row.attempt += 1
+            row.permit = permit
+        return rows
+
     def _insert(self, job: NewJob, now: float) -> Row:
         self._ids += 1
         due = now + job.delay if job.run_at is None else (job.run_at - EPOCH).total_seconds()
@@ -273,7 +264,7 @@ class MemoryDatabase:
 
     def _settle(self, row: Row, ack: Ack, now: float) -> State:
         ended = self.clock() - (max(now - ack.ended, 0.0) if ack.duration is not None else 0.0)
-        told = _attempt(row, ack, ended)
+        told = attempt_of(row, ack, ended)
         state = ack.state
         if row.cancel_requested and state not in FINAL:
             state = State.CANCELLED
@@ -291,6 +282,8 @@ class MemoryDatabase:
             row.crashes += not ack.innocent
         elif ack.word is not Word.RELEASED:
             row.crashes = 0
+        if ack.word is not Word.RELEASED and not ack.innocent:
+            row.suspect = ack.word is Word.LEASE_LOST
         return state
 
     def _archive(self, row: Row, ack: Ack, state: State, told: dict[str, Any]) -> None:
@@ -299,45 +292,10 @@ class MemoryDatabase:
             attempts = self._told(row) if told in self.attempts else [*self._told(row), told]
             reason = ack.reason.value if ack.reason else None
             error = {"error_type": told["error_type"], "error_message": told["error_message"]}
-            self.dead_letters.append({**_letter(row), "crashes": crashes, "reason": reason, "attempts": attempts, **error})
+            self.dead_letters.append({**letter_of(row), "crashes": crashes, "reason": reason, "attempts": attempts, **error})
         else:
             result = None if ack.result is None else json.loads(ack.result)
-            self.history.append({**asdict(row), "state": state.value, "result": result, "duration": ack.duration, **_times(told)})
+            self.history.append({**asdict(row), "state": state.value, "result": result, "duration": ack.duration, **times_of(told)})
 
     def _told(self, row: Row) -> list[dict[str, Any]]:
         return [told for told in self.attempts if told["job_id"] == row.id]
-
-
-def places_of(rows: Iterable[Row]) -> Places:
-    """Return where rows were made ready: the lowest place of each queue and priority."""
-    places: dict[str, dict[int, int]] = {}
-    for row in rows:
-        at = places.setdefault(row.queue, {})
-        at[row.priority] = min(row.seq, at.get(row.priority, row.seq))
-    return places
-
-
-def _attempt(row: Row, ack: Ack, ended: float) -> dict[str, Any]:
-    failure = ack.failure
-    return {
-        "job_id": row.id,
-        "lease": row.lease,
-        "attempt": row.attempt,
-        "outcome": ack.word.value,
-        "node": row.node,
-        "started_at": None if ack.duration is None else ended - ack.duration,
-        "finished_at": ended,
-        "duration": ack.duration,
-        "error_type": failure.type if failure else None,
-        "error_message": failure.message if failure else None,
-        "traceback": (failure.traceback or None) if failure else None,
-        "output": ack.output,
-    }
-
-
-def _letter(row: Row) -> dict[str, Any]:
-    return {**asdict(row), "job_id": row.id, "retried_as": None}
-
-
-def _times(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: told[name] for name in ("started_at", "finished_at", "error_type", "error_message")}

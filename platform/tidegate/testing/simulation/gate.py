@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from tidegate.errors import DatabaseUnreachable
-from tidegate.jobs import State
+from tidegate.jobs import Job, State
 from tidegate.lifecycle import Ack
 from tidegate.runtime.heartbeat import Beats
 from tidegate.runtime.node_lease import NodeLease
@@ -139,6 +139,10 @@ class FaultyLine(_Faulty):
         acked = await self._call(lambda: self._inner.exchange(acks, None, now=now))
         claimed = await self._call(lambda: self._inner.exchange((), claim, now=now))
         return Exchange(acked.applied, claimed.claimed)
+
+    async def claim_suspects(self, n: int, *, alone: bool, alone_from: int) -> list[Job[bytes]]:
+        """See `Line.claim_suspects`."""
+        return await self._call(lambda: self._inner.claim_suspects(n, alone=alone, alone_from=alone_from))
 
     async def promote(self, n: int) -> tuple[int, Places]:
         """See `Line.promote`."""

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from tidegate.events import Acked, Claimed, ConsumersChanged, Event, NodeDown, QueueDepth, Restarted
 from tidegate.handlers import Call, Handlers
-from tidegate.jobs import Job, NewJob, State
+from tidegate.jobs import Job, NewJob
 from tidegate.lifecycle import Ack
+from tidegate.runtime.consumer_pool import ConsumerPool
 from tidegate.store.protocol import Applied, NodeRow
 from tidegate.supervision import ChildState, spawn
 from tidegate.testing.loop import run_virtual
@@ -26,6 +27,7 @@ from tidegate.testing.simulation import workload
 from tidegate.testing.simulation.fleet import LEASE, SETTINGS, SimNode
 from tidegate.testing.simulation.gate import Faults, Weather
 from tidegate.testing.simulation.referee import Referee
+from tidegate.testing.simulation.watched import watched
 
 __all__ = ["Broken", "World", "simulate"]
 
@@ -55,7 +57,7 @@ class World:
         self.story: list[str] = []
         self.referee = Referee()
         self.weather = Weather(Random(seed + 1), faults or Faults())
-        self.database = _watched(database, self)
+        self.database = watched(database, self)
         self.nodes: list[SimNode] = []
         self._killed: list[SimNode] = []
         self._names: dict[str, str] = {}
@@ -198,10 +200,10 @@ class World:
                 spawn(self._leave(node), name="leave")
                 await self._join_fleet()
             case "resize":
-                for queue, manager in node.supervisor.managers.items():
+                for queue, pool in _pools(node).items():
                     size = self.rng.randint(1, 4)
                     self.tell(f"{node.name} resizes {queue} to {size}")
-                    spawn(manager.pool.resize(size), name="resize")
+                    spawn(pool.resize(size), name="resize")
             case "wound":
                 self._wound(node)
             case _:
@@ -209,13 +211,13 @@ class World:
 
     def _wound(self, node: SimNode) -> None:
         """Let a consumer crash, as a bug would."""
-        for queue, manager in node.supervisor.managers.items():
-            alive = [info.id for info in manager.pool.which_children() if info.state is ChildState.UP]
+        for queue, pool in _pools(node).items():
+            alive = [info.id for info in pool.which_children() if info.state is ChildState.UP]
             if alive:
                 victim = self.rng.choice(alive)
                 self._wounded.add(f"{queue}.pool.{victim}")
                 self.tell(f"{node.name}: {victim} of {queue} crashes")
-                manager.pool.child(victim).kill()
+                pool.child(victim).kill()
 
     def _bury(self, node: SimNode) -> None:
         node.gate.close()
@@ -286,48 +288,17 @@ def simulate(seed: int, *, database: type[MemoryDatabase] = MemoryDatabase, faul
     return made[0]
 
 
+def _pools(node: SimNode) -> dict[str, ConsumerPool]:
+    """Return the pools that are up at this moment."""
+    managers = node.supervisor.managers.items()
+    up = {queue: {info.id for info in manager.which_children() if info.state is ChildState.UP} for queue, manager in managers}
+    return {queue: manager.pool for queue, manager in managers if "pool" in up[queue]}
+
+
 def _short(event: Event) -> str:
     """Return an event in a few words."""
     said = {name: getattr(event, name, None) for name in ("job_id", "jobs", "word", "state", "child", "node", "operation", "error")}
     return " ".join([type(event).__name__, *(f"{name}={value}" for name, value in said.items() if value is not None)])
-
-
-def _watched(base: type[MemoryDatabase], world: World) -> MemoryDatabase:
-    """Return a database whose every claim, ack and loss the world sees."""
-
-    class Watched(base):  # type: ignore[misc, valid-type]
-        def claim(self, queue: str, node: str, *args: Any) -> list[Row] | None:
-            rows: list[Row] | None = super().claim(queue, node, *args)
-            world.claimed(rows or (), node)
-            return rows
-
-        def ack(self, acks: Any, node: str, now: float) -> list[Applied]:
-            acks = list(acks)
-            applied: list[Applied] = super().ack(acks, node, now)
-            world.applied(acks, applied, node)
-            return applied
-
-        def register(self, node: NodeRow, lease: float) -> bool:
-            world.registered(node)
-            return bool(super().register(node, lease))
-
-        def retire(self, node: str) -> None:
-            super().retire(node)
-            world.referee.lost(node)
-
-        def mark_lost(self) -> list[str]:
-            lost: list[str] = super().mark_lost()
-            for node in lost:
-                world.tell(f"{node} is declared dead")
-                world.referee.lost(node)
-            return lost
-
-        def bury_unknown(self, age: float, n: int) -> list[tuple[int, str, str]]:
-            buried: list[tuple[int, str, str]] = super().bury_unknown(age, n)
-            world.referee.ended.update((job_id, State.DEAD) for job_id, _, _ in buried)
-            return buried
-
-    return Watched(lambda: asyncio.get_running_loop().time())
 
 
 @contextmanager
