@@ -20,6 +20,7 @@ import fcntl
 import os
 import re
 import shlex
+import shutil
 import signal
 import struct
 import subprocess
@@ -32,6 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tidegate.store.embedded.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120.0
@@ -124,6 +127,9 @@ class Reader:
     def __exit__(self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         for terminal in reversed(self._going_on):
             terminal.close()
+        for site in self.folder.rglob(".tidegate"):  # as root the data of an embedded database lies elsewhere
+            if place := Site(site).place():
+                shutil.rmtree(place.parent, ignore_errors=True)
 
     def follow(self, page: Path, *, without: str = "") -> None:
         """Do all that a page says, but for lines that begin with `without`."""

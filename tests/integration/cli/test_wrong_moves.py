@@ -217,6 +217,7 @@ def _page(answers: dict[Move, Answer]) -> str:
         for move in moves:
             where = "" if move.where == "shop" else f"<br>({move.where})"
             error, _, hint = answers[move].error.strip().removeprefix("error: ").partition("\n\nhint: ")
+            hint = re.sub(r"(commands of `[^`]*`: \w+, \w+), .*", r"\1, ...", hint)  # a new command is no news here
             way_out = f"<br>*hint:* {_cell(hint)}" if hint else ""
             lines.append(f"| `tidegate {_cell(move.command)}`{where} | {move.code} | {_cell(_stable(error))}{way_out} |")
         lines.append("")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidegate.errors import ConfigurationError, TidegateError
-from tidegate.store.embedded import cluster, keeper, locks, trouble
+from tidegate.store.embedded import cluster, keeper, leftovers, locks, trouble
 from tidegate.store.embedded.accounts import server_account
 from tidegate.store.embedded.binaries import Binaries, Candidate, find
 from tidegate.store.embedded.places import data_folder, socket_folder, within_reach
@@ -127,6 +127,9 @@ def prepare(site: Site, folder: Path | None, say: Callable[[str], None]) -> list
     data = data_folder(site, account, say)
     account = server_account(data)
     socket = socket_folder(site.name, account, os.environ)
+    if data != site.folder / "data":
+        leftovers.label(data.parent, site)
+        leftovers.sweep(data.parent, account, say)
     version = cluster.major_version(data)
     binaries = within_reach(choose_binaries(data, version, folder), account)
     if version is None:
