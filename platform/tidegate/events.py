@@ -29,6 +29,8 @@ __all__ = [
     "DatabaseRecovered",
     "DeadLettered",
     "Enqueued",
+    "ErrorAppeared",
+    "ErrorRegressed",
     "Event",
     "Events",
     "JobEnded",
@@ -155,6 +157,28 @@ class DeadLettered(Event):
     failure: Failure | None = None
     trace_id: str | None = None
     """The trace of its last attempt, where that is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAppeared(Event):
+    """A group of failures was seen for the first time; said by the node that was the first to write it down."""
+
+    fingerprint: str
+    type: str
+    message: str
+    kinds: tuple[str, ...]
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRegressed(Event):
+    """A group of failures that was resolved was seen again, on a version that had not shown it before."""
+
+    fingerprint: str
+    type: str
+    message: str
+    kinds: tuple[str, ...]
+    queues: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

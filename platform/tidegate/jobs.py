@@ -6,7 +6,7 @@ run came to, and `lifecycle.settle` turns that into an `Ack` for the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -121,6 +121,14 @@ class Failure:
     type: str
     message: str
     traceback: str = ""
+    fingerprint: str = ""
+    """The group of failures that it belongs to; empty where nobody looked."""
+    grounds: str = ""
+    """What the fingerprint was made of, for people."""
+    coarse: str = ""
+    """The same group without what was said."""
+    locals: Sequence[Mapping[str, Any]] | None = None
+    """The local variables of the application's frames, the innermost first; None where they were not asked for."""
 
 
 class Outcome:

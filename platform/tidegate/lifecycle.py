@@ -15,7 +15,7 @@ comes out. Nothing else chooses a state, a delay or whether an attempt is charge
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -42,7 +42,10 @@ from tidegate.jobs import (
     Word,
 )
 
-__all__ = ["TRANSITIONS", "Ack", "ErrorRule", "Policy", "settle"]
+__all__ = ["TRANSITIONS", "Ack", "ErrorRule", "Policy", "Tell", "settle"]
+
+Tell = Callable[[BaseException | Failure | str], Failure]
+"""Puts an exception, or what is known of one, into the words that are kept."""
 
 ErrorRule = Backoff | Outcome | type[Outcome]
 """What an exception type means: a backoff of its own, or the outcome that it stands for."""
@@ -104,8 +107,8 @@ class Ack:
     forensics: Mapping[str, Any] | None = None
 
 
-def settle(job: Job[Any], outcome: Outcome, policy: Policy, rng: Random) -> Ack:
-    """Decide what becomes of `job` after `outcome`."""
+def settle(job: Job[Any], outcome: Outcome, policy: Policy, rng: Random, tell: Tell = describe) -> Ack:
+    """Decide what becomes of `job` after `outcome`; `tell` puts into words what went wrong."""
     match outcome:
         case Done():
             return Ack(job.id, job.lease, State.COMPLETED, Word.DONE)
@@ -119,39 +122,39 @@ def settle(job: Job[Any], outcome: Outcome, policy: Policy, rng: Random) -> Ack:
             failure = Failure("Cancelled", "cancelled from outside while it ran")
             return Ack(job.id, job.lease, State.CANCELLED, Word.CANCELLED, failure=failure)
         case Dead(reason=reason):
-            failure = _cause(outcome) or Failure("Dead", reason)
+            failure = tell(_cause(outcome) or Failure("Dead", reason))
             return _dead(job, Word.DISCARDED, failure, Reason.DISCARDED)
         case Invalid(error=error):
-            return _dead(job, Word.INVALID, describe(error), Reason.INVALID)
+            return _dead(job, Word.INVALID, tell(error), Reason.INVALID)
         case Retry(delay=delay, reason=reason):
-            failure = _cause(outcome) or Failure("Retry", reason)
+            failure = tell(_cause(outcome) or Failure("Retry", reason))
             return _again(job, Word.RETRIED, failure, policy, rng, policy.backoff, delay)
         case TimedOut(after=after, stack=stack):
-            failure = Failure("TimedOut", f"ran longer than its time-out of {after:g} s", stack)
+            failure = tell(Failure("TimedOut", f"ran longer than its time-out of {after:g} s", stack))
             return _again(job, Word.TIMED_OUT, failure, policy, rng, policy.backoff)
         case Crashed(failure=failure, alone=False):  # one of several: each is tried again alone, which tells them apart
-            return Ack(job.id, job.lease, State.READY, Word.CRASHED, charged=False, failure=failure)
+            return Ack(job.id, job.lease, State.READY, Word.CRASHED, charged=False, failure=tell(failure))
         case Crashed(failure=failure) if job.crashes + 1 >= policy.poison_after:
-            return _dead(job, Word.CRASHED, failure, Reason.POISON)
+            return _dead(job, Word.CRASHED, tell(failure), Reason.POISON)
         case Crashed(failure=failure):
-            return _again(job, Word.CRASHED, failure, policy, rng, policy.backoff)
+            return _again(job, Word.CRASHED, tell(failure), policy, rng, policy.backoff)
         case Failed(error=error):
-            return _failed(job, error, policy, rng)
+            return _failed(job, error, policy, rng, tell)
         case _:
             msg = f"settle does not know the outcome {outcome!r}"
             raise TypeError(msg)
 
 
-def _failed(job: Job[Any], error: BaseException | Failure | str, policy: Policy, rng: Random) -> Ack:
+def _failed(job: Job[Any], error: BaseException | Failure | str, policy: Policy, rng: Random, tell: Tell) -> Ack:
     match _rule(error, policy.on_error):
         case None:
-            return _again(job, Word.FAILED, describe(error), policy, rng, policy.backoff)
+            return _again(job, Word.FAILED, tell(error), policy, rng, policy.backoff)
         case Backoff() as backoff:
-            return _again(job, Word.FAILED, describe(error), policy, rng, backoff)
+            return _again(job, Word.FAILED, tell(error), policy, rng, backoff)
         case type() as cls:
-            return settle(job, _because(cls(), error), policy, rng)
+            return settle(job, _because(cls(), error), policy, rng, tell)
         case rule:
-            return settle(job, _because(rule, error), policy, rng)
+            return settle(job, _because(rule, error), policy, rng, tell)
 
 
 def _again(
@@ -188,6 +191,7 @@ def _because(outcome: Outcome, error: BaseException | Failure | str) -> Outcome:
     return outcome
 
 
-def _cause(outcome: Outcome) -> Failure | None:
-    cause = getattr(outcome, "__cause__", None)
-    return describe(cause) if cause is not None else None
+def _cause(outcome: Outcome) -> BaseException | None:
+    """Return the exception that a raised outcome was raised from."""
+    cause: BaseException | None = getattr(outcome, "__cause__", None)
+    return cause

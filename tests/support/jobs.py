@@ -195,3 +195,13 @@ async def enqueues_another(database: str, config: str) -> int:
 def enqueues_another_blocking(database: str, config: str) -> int:
     with Tidegate.connect_sync(database, config=config) as tide:
         return tide.enqueue(note, 2)
+
+
+@job(queue="email", max_attempts=1)
+async def leaks(user: str, password: str) -> None:
+    header = f"Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.{password}"
+    body = {"user": user, "password": password, "again": password}
+    try:
+        raise ConnectionError(f"POST /login {body} {header}")
+    except ConnectionError as error:
+        raise PermissionError(f"{user} with {password} was refused") from error

@@ -249,6 +249,8 @@ def _attempt(told: Mapping[str, Any]) -> AttemptView:
         traceback=told["traceback"],
         output=told["output"],
         lease=told["lease"],
+        fingerprint=told.get("fingerprint"),
+        locals=told.get("locals"),
     )
 
 

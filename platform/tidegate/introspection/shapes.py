@@ -127,6 +127,9 @@ class AttemptView:
     traceback: str | None = None
     output: str | None = None
     lease: int = 0
+    fingerprint: str | None = None
+    locals: Any = None
+    """The local variables of the application's frames, where the queue keeps them."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the promised shape."""
@@ -143,6 +146,8 @@ class AttemptView:
             "error": error,
             "output": self.output,
             "lease": self.lease,
+            "fingerprint": self.fingerprint,
+            "locals": self.locals,
         }
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from tidegate.events import DeadLettered, Event, QueueDepth
-from tidegate.jobs import Reason
+from tidegate.fingerprint import Application, fingerprint_of_text
+from tidegate.jobs import Failure, Reason
 from tidegate.settings import Retention
 from tidegate.store.protocol import QueueCounts, Store
 
-__all__ = ["Maintenance", "Snapshot"]
+__all__ = ["Maintenance", "Snapshot", "unknown_kind"]
 
 logger = logging.getLogger("tidegate.maintenance")
 
@@ -82,7 +83,11 @@ class Maintenance:
     async def _bury(self) -> None:
         buried = await self._store.bury_unknown(age=UNKNOWN_AFTER, n=BURY_BATCH)
         for job_id, queue, kind in buried:
-            logger.error(
-                "queue %s: job %d is dead: no live node has known its kind %s for %g s", queue, job_id, kind, UNKNOWN_AFTER
-            )
-            self._emit(DeadLettered(queue, kind, job_id, Reason.INVALID.value))
+            self._emit(DeadLettered(queue, kind, job_id, Reason.INVALID.value, failure=unknown_kind(kind, UNKNOWN_AFTER)))
+
+
+def unknown_kind(kind: str, age: float) -> Failure:
+    """Return the failure of a job that was buried because no live node has known its kind for `age` seconds."""
+    found = fingerprint_of_text("UnknownKind", "", kind=kind, application=Application())
+    said = f"no live node has known the kind {kind} for {age:g} seconds"
+    return Failure("UnknownKind", said, fingerprint=found.id, grounds=found.grounds)

@@ -16,9 +16,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from tidegate.events import Event, Restarted
+from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
 from tidegate.pipelines import BatchBy
 from tidegate.runtime.consumer_pool import ConsumerPool, PoolSize
+from tidegate.runtime.describing import Describer
+from tidegate.runtime.error_tracker import ErrorTracker
 from tidegate.runtime.executors import Executor
 from tidegate.runtime.job_consumer import JobConsumer
 from tidegate.runtime.job_producer import JobProducer
@@ -57,6 +60,8 @@ class Services:
     switchboard: Switchboard
     runs: Runs
     quarantine: Quarantine
+    application: Application
+    errors: ErrorTracker
     emit: Callable[[Event], None]
     rng: Random
     spans: Recorder | None = None
@@ -77,7 +82,8 @@ class QueueManager(Supervisor):
         self._lease = lease
         self._executor = executor
         self._slow = queue.executor == "process"
-        self._settlement = Settlement(queue, services.handlers, services.rng)
+        describer = Describer(services.application, assign=services.errors.assign, with_locals=queue.forensics.locals)
+        self._settlement = Settlement(queue, services.handlers, services.rng, describer)
         line = services.handlers.pipeline(queue.name)
         steps = () if line is None else line.steps()
         makers = stage_makers(steps, queue, services.handlers, self._settlement)
@@ -186,7 +192,8 @@ class QueueManager(Supervisor):
         queue, services = self.queue, self._services
         order = Order(
             queue.name, self._lease.node, services.database, services.modules, str(services.folder), queue.timeout,
-            queue.kill_after, queue.max_attempts, queue.backoff, queue.poison_after, queue.max_result, queue.memory, seed=0,
+            queue.kill_after, queue.max_attempts, queue.backoff, queue.poison_after, queue.max_result, queue.memory,
+            queue.forensics.locals, seed=0,
         )  # fmt: skip
         return ProcessRunner(
             f"{queue.name}.process-{number}",

@@ -3,6 +3,7 @@
     QueueSupervisor          one_for_one; past its intensity it ends, and the process with it
     |- Watchdog              a thread that watches the loop, from first to last
     |- what the caller adds  metrics port, web: first, so that they still answer while the rest drains
+    |- ErrorWriter           writes down what failed, in batches; stops after those who fail
     |- Listener              one LISTEN connection
     `- Membership            rest_for_one: whoever depends on this node's identity begins anew with it
        |- WorkerRegistry     the identity: its row, its heartbeat; ends when the row was declared dead
@@ -26,7 +27,9 @@ from typing import TYPE_CHECKING, Any, Final
 from tidegate import __version__
 from tidegate.backoff import exponential
 from tidegate.events import Events, QueueBroken, QueueMended, Restarted
+from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
+from tidegate.runtime.error_tracker import ErrorTracker, ErrorWriter
 from tidegate.runtime.executors import Executor, LoopExecutor, ThreadExecutor
 from tidegate.runtime.leader import Leader
 from tidegate.runtime.listener import Listener, Switchboard
@@ -37,6 +40,7 @@ from tidegate.runtime.ports import Ports
 from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_manager import PATIENCE, QueueManager, Services
 from tidegate.runtime.runs import Runs
+from tidegate.runtime.versions import versions_of
 from tidegate.runtime.watchdog import Watchdog
 from tidegate.runtime.worker_registry import WorkerRegistry
 from tidegate.settings import QueueSettings, Settings
@@ -88,9 +92,13 @@ class QueueSupervisor(Supervisor):
         )
         self._draining = False
         self._lease = self._new_lease()
+        self._application = Application(handlers.modules)
+        self._versions = versions_of(settings)
+        self.errors = ErrorTracker()
+        self.events.subscribe(self.errors.on_event)
         membership = ChildSpec("membership", self._membership, shutdown=None, start_timeout=self._patience())
         watchdog = () if ports.accuse is None else (ChildSpec("watchdog", partial(self._watchdog, ports.accuse)),)
-        children = (*watchdog, *extra, ChildSpec("listener", self._listener), membership)
+        children = (*watchdog, *extra, ChildSpec("errors", self._error_writer), ChildSpec("listener", self._listener), membership)
         super().__init__(children, name="node", rng=self._rng, on_restart=self._restarted)
 
     @property
@@ -170,6 +178,16 @@ class QueueSupervisor(Supervisor):
             emit=self.events.emit,
         )
 
+    def _error_writer(self) -> ErrorWriter:
+        return ErrorWriter(
+            self.errors,
+            store=self._store,
+            node=lambda: self.node,
+            version=self._versions.app,
+            emit=self.events.emit,
+            rng=self._rng,
+        )
+
     def _patience(self) -> float:
         """Return how long all queues may take to start: processes, which import the jobs modules, take their time."""
         slow = sum(self.settings.queue(name).executor == "process" for name in self.queues)
@@ -227,6 +245,8 @@ class QueueSupervisor(Supervisor):
             switchboard=self._switchboard,
             runs=self.runs,
             quarantine=self._quarantine,
+            application=self._application,
+            errors=self.errors,
             emit=self.events.emit,
             rng=self._rng,
             spans=self._spans,

@@ -12,10 +12,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
-from tidegate.events import DeadLettered, Event, JobsRescued, NodeLost
+from tidegate.events import DeadLettered, Event, JobEnded, JobsRescued, NodeLost
+from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.protocol import Accusation, LostNode, Store, Suspect
@@ -31,10 +31,12 @@ def verdicts(lost: LostNode, suspects: Sequence[Suspect], poison_after: Mapping[
     """Decide what becomes of each job that ran on the lost node."""
     if lost.accusation is not None:
         return [_accused(lost.node, lost.accusation, suspect, poison_after) for suspect in suspects]
-    failure = Failure("LeaseLost", f"its node {lost.node} was lost while it held this job")
+    said = f"its node {lost.node} was lost while it held this job"
     repeated = [suspect for suspect in suspects if suspect.repeated]
     lone = repeated[0] if len(repeated) == 1 else None
-    return [_counted(suspect, failure, poison_after, lone=suspect is lone or len(suspects) == 1) for suspect in suspects]
+    return [
+        _counted(suspect, _lost(said, suspect), poison_after, lone=suspect is lone or len(suspects) == 1) for suspect in suspects
+    ]
 
 
 async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: bool, emit: Callable[[Event], None]) -> int:
@@ -47,24 +49,41 @@ async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: b
         emit(NodeLost(node))
     total = 0
     for lost in await store.lost_nodes():
-        decide = partial(verdicts, lost, poison_after=poison_after)
+        decided: dict[int, Ack] = {}
+
+        def decide(suspects: Sequence[Suspect], lost: LostNode = lost, decided: dict[int, Ack] = decided) -> Sequence[Ack]:
+            decided.update((ack.job_id, ack) for ack in verdicts(lost, suspects, poison_after))
+            return [decided[suspect.job_id] for suspect in suspects]
+
         while rescued := await store.rescue(lost.node, decide):
             total += len(rescued)
             for queue, jobs in Counter(suspect.queue for suspect, _ in rescued).items():
                 logger.warning("queue %s: %d jobs of the lost node %s were rescued", queue, jobs, lost.node)
                 emit(JobsRescued(queue, jobs))
             for suspect, state in rescued:
-                if state is State.DEAD:
-                    emit(DeadLettered(suspect.queue, suspect.kind, suspect.job_id, Reason.POISON.value, suspect.attempt))
+                _tell(suspect, state, decided[suspect.job_id], emit)
     return total
+
+
+def _tell(suspect: Suspect, state: State, ack: Ack, emit: Callable[[Event], None]) -> None:
+    queue, kind, job_id, attempt = suspect.queue, suspect.kind, suspect.job_id, suspect.attempt
+    emit(JobEnded(queue, kind, job_id, attempt, ack.word, state, suspect.age, ack.failure))
+    if state is State.DEAD:
+        emit(DeadLettered(queue, kind, job_id, Reason.POISON.value, attempt, ack.failure))
 
 
 def _accused(node: str, accusation: Accusation, suspect: Suspect, poison_after: Mapping[str, int]) -> Ack:
     if suspect.job_id in accusation.jobs:
-        failure = Failure("LeaseLost", f"it cost its node {node}: {accusation.why}", accusation.stack)
+        failure = _lost(f"it cost its node {node}: {accusation.why}", suspect, accusation.why, accusation.stack)
         return _counted(suspect, failure, poison_after, lone=len(accusation.jobs) == 1)
-    failure = Failure("LeaseLost", f"its node {node} was lost by no fault of this job: {accusation.why}")
+    failure = _lost(f"its node {node} was lost by no fault of this job: {accusation.why}", suspect, "by no fault of the job")
     return replace(_again(suspect, failure), innocent=True)
+
+
+def _lost(said: str, suspect: Suspect, why: str = "", stack: str = "") -> Failure:
+    """Return the failure of a job whose node was lost; its group is its kind's, whichever node it was."""
+    found = fingerprint_of_text("LeaseLost", why, stack, kind=suspect.kind, application=Application())
+    return Failure("LeaseLost", said, stack, found.id, found.grounds)
 
 
 def _counted(suspect: Suspect, failure: Failure, poison_after: Mapping[str, int], *, lone: bool) -> Ack:

@@ -15,6 +15,7 @@ from tidegate.errors import DatabaseUnreachable, InvalidJob, UnknownKind
 from tidegate.handlers import Handler, Handlers, JobContext
 from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, Released, State, TimedOut
 from tidegate.lifecycle import Ack
+from tidegate.runtime.describing import Account
 from tidegate.runtime.executors import Executor, RunTimedOut
 from tidegate.runtime.runs import Runs
 from tidegate.runtime.settlement import Settlement
@@ -73,6 +74,7 @@ class _Ended:
     started: float
     ended: float
     raised: bool
+    account: Account
 
 
 class JobRunner(Protocol):
@@ -146,11 +148,12 @@ class Runner:
         self, handler: Handler, jobs: Sequence[Job[bytes]], transaction: Any, cancelled: Callable[[], bool]
     ) -> _Ended:
         invalid: dict[int, Outcome] = {}
+        account = self._settlement.account(jobs)
         started = self._clock()
         try:
             call, runnable = self._prepare(handler, jobs, invalid, transaction, cancelled)
             if not runnable:
-                return _Ended(handler, jobs, invalid, started, started, raised=False)
+                return _Ended(handler, jobs, invalid, started, started, raised=False, account=account)
             with self._runs.running(self._settlement.call(handler, jobs, started)) as run:
                 value = await self._executor.run(call, is_async=handler.is_async, timeout=run.timeout)
         except RunTimedOut as late:
@@ -163,9 +166,9 @@ class Runner:
             outcome = error if isinstance(error, Outcome) else Failed(error)
         else:
             outcomes = _outcomes(handler, [job for job in jobs if job.id not in invalid], value)
-            return _Ended(handler, jobs, {**outcomes, **invalid}, started, self._clock(), raised=False)
+            return _Ended(handler, jobs, {**outcomes, **invalid}, started, self._clock(), raised=False, account=account)
         outcomes = {job.id: invalid.get(job.id, outcome) for job in jobs}
-        return _Ended(handler, jobs, outcomes, started, self._clock(), raised=True)
+        return _Ended(handler, jobs, outcomes, started, self._clock(), raised=True, account=account)
 
     def _prepare(
         self,
@@ -214,7 +217,9 @@ class Runner:
 
     def _ack(self, run: _Ended, job: Job[bytes], outcome: Outcome | None = None) -> Ack:
         outcome = outcome or run.outcomes[job.id]
-        return self._settlement.ack(job, outcome, ended=run.ended, duration=run.ended - run.started, handler=run.handler)
+        return self._settlement.ack(
+            job, outcome, ended=run.ended, duration=run.ended - run.started, handler=run.handler, account=run.account
+        )
 
 
 def told(jobs: Sequence[Job[bytes]], acks: Sequence[Ack], span: Span | None) -> list[Report]:

@@ -16,6 +16,7 @@ from tidegate.errors import UnknownKind
 from tidegate.handlers import Handler, Handlers, InvalidResult
 from tidegate.jobs import Done, Failed, Invalid, Job, Outcome
 from tidegate.lifecycle import Ack, Policy, settle
+from tidegate.runtime.describing import Account, Describer
 from tidegate.runtime.runs import Run
 
 __all__ = ["Rules", "Settlement"]
@@ -52,10 +53,11 @@ class Rules(Protocol):
 class Settlement:
     """Settles the jobs of one queue."""
 
-    def __init__(self, rules: Rules, handlers: Handlers, rng: Random) -> None:
+    def __init__(self, rules: Rules, handlers: Handlers, rng: Random, describer: Describer) -> None:
         self._rules = rules
         self._handlers = handlers
         self._rng = rng
+        self._describer = describer
         self._policies: dict[str, Policy] = {}
 
     def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
@@ -78,10 +80,29 @@ class Settlement:
         """Return the run of `handler` that starts now, with the time that it may take."""
         return Run(jobs, started, handler.spec.timeout or self._rules.timeout, self._rules.kill_after)
 
+    def account(self, jobs: Sequence[Job[bytes]]) -> Account:
+        """Return what puts into words whatever goes wrong in the call of these jobs, without their secrets."""
+        kind = jobs[0].kind
+        try:
+            handler = self._handlers.resolve(kind)
+        except UnknownKind:
+            handler = None
+        return self._describer.account(kind, handler, jobs)
+
     def ack(
-        self, job: Job[bytes], outcome: Outcome, *, ended: float, duration: float | None = None, handler: Handler | None = None
+        self,
+        job: Job[bytes],
+        outcome: Outcome,
+        *,
+        ended: float,
+        duration: float | None = None,
+        handler: Handler | None = None,
+        account: Account | None = None,
     ) -> Ack:
-        """Settle one job. A result is encoded by its `handler`; one that cannot be stored is a failure."""
+        """Settle one job. A result is encoded by its `handler`; one that cannot be stored is a failure.
+
+        `account` is that of the whole call, where there is one.
+        """
         result: bytes | None = None
         if isinstance(outcome, Done) and outcome.result is not None and handler is not None:
             try:
@@ -91,7 +112,8 @@ class Settlement:
             else:
                 if result is not None and len(result) > self._rules.max_result:
                     outcome, result = Failed(_too_large(handler.kind, len(result), self._rules.max_result)), None
-        ack = settle(job, outcome, self._policy(job.kind), self._rng)
+        tell = self.account([job]) if account is None else account
+        ack = settle(job, outcome, self._policy(job.kind), self._rng, tell)
         return replace(ack, result=result, duration=None if isinstance(outcome, Invalid) else duration, ended=ended)
 
     def _policy(self, kind: str) -> Policy:

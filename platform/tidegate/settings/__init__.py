@@ -7,7 +7,7 @@ queue's part of the platform receives.
 from tidegate.settings.advice import warnings_for
 from tidegate.settings.database_url import EMBEDDED, mask_url
 from tidegate.settings.durations import Duration, Size, format_duration, format_size, parse_duration, parse_size
-from tidegate.settings.model import Consumers, Demand, QueueSettings, Retention
+from tidegate.settings.model import Consumers, Demand, Forensics, QueueSettings, Retention
 from tidegate.settings.origin import Origin, as_tree
 from tidegate.settings.problems import InvalidSettings, Place, Problem
 from tidegate.settings.root import Settings
@@ -17,6 +17,7 @@ __all__ = [
     "Consumers",
     "Demand",
     "Duration",
+    "Forensics",
     "InvalidSettings",
     "Origin",
     "Place",

@@ -21,7 +21,6 @@ TOP: Final[Mapping[str, str]] = {
 QUEUE: Final[Mapping[str, str]] = {
     "scaling": "the autoscaler",
     "circuit": "circuit breakers",
-    "forensics": "a choice of forensics",
 }
 """Key of a queue, and of `defaults`, -> the capability it belongs to."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from tidegate.backoff import Backoff, constant, exponential, linear
 from tidegate.settings.absent import EXECUTORS
@@ -24,6 +24,7 @@ __all__ = [
     "Defaults",
     "Demand",
     "Executor",
+    "Forensics",
     "Frozen",
     "QueueOptions",
     "QueueSettings",
@@ -58,6 +59,15 @@ def number(value: Any) -> float:
     raise ValueError(f"expected a number, got {shown(value)}")
 
 
+def flag(value: Any) -> bool:
+    """Return a truth value, written as such or, in the environment, as a word; raise ValueError for anything else."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    raise ValueError(f"expected true or false, got {shown(value)}")
+
+
 def _executor(value: Any) -> Any:
     if value in get_args(Executor):
         return value
@@ -82,6 +92,7 @@ def _json_size(size: int) -> int:
 
 Whole = Annotated[int, BeforeValidator(whole)]
 Number = Annotated[float, BeforeValidator(number)]
+Flag = Annotated[bool, BeforeValidator(flag), WithJsonSchema({"enum": [True, False, "true", "false"]})]
 JsonSize = Annotated[Size, AfterValidator(_json_size)]
 
 
@@ -183,6 +194,15 @@ class BackoffOptions(Frozen):
                 return constant(self.base, jitter=self.jitter)
 
 
+class Forensics(Frozen):
+    """What is kept of a failure beside its traceback."""
+
+    form: ClassVar[str] = "a mapping such as {locals: true}"
+
+    locals: Flag = False
+    """Keep the local variables of the application's frames, bounded and without secrets."""
+
+
 class QueueOptions(Frozen):
     """What can be said of a queue."""
 
@@ -216,6 +236,8 @@ class QueueOptions(Frozen):
     """The largest arguments that a job may have, as JSON."""
     max_result: JsonSize = 1024**2
     """The largest result that is kept, as JSON."""
+    forensics: Forensics = Forensics()
+    """What is kept of a failure beside its traceback."""
 
 
 def _queue_name(name: Any) -> Any:
@@ -266,6 +288,7 @@ class QueueSettings:
     """Bytes of JSON."""
     max_result: int
     """Bytes of JSON."""
+    forensics: Forensics
     lease: float
     """Seconds; the node's, as are the two below."""
     poll: float
@@ -289,6 +312,7 @@ class QueueSettings:
             max_memory=options.max_memory,
             max_args=options.max_args,
             max_result=options.max_result,
+            forensics=options.forensics,
             lease=lease,
             poll=poll,
             drain_timeout=drain_timeout,

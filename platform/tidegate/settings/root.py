@@ -49,6 +49,19 @@ def _name_of_module(value: Any) -> Any:
     raise ValueError(f"expected the dotted name of a module such as myshop.jobs, got {shown(value)}")
 
 
+def _version(value: Any) -> Any:
+    """An empty version counts as not said, as it comes out of `${REVISION:-}`."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)  # 1.0 without quotes
+    if isinstance(value, str) and len(value) <= LONGEST_VERSION and value.isprintable():
+        return value
+    raise ValueError(f"expected a version such as 1.4.2, of at most {LONGEST_VERSION} characters; got {shown(value)}")
+
+
+LONGEST_VERSION: Final = 100
+VERSION: Final = {"type": ["string", "number", "null"], "maxLength": LONGEST_VERSION}
 DATABASE: Final = {"type": "string", "pattern": "^(embedded|postgres(ql)?([+][A-Za-z0-9_]+)?://.*)$"}
 MODULE: Final = {"type": "string", "pattern": "^[^\\s.]+([.][^\\s.]+)*$"}
 
@@ -73,6 +86,8 @@ class Settings(BaseSettings):
     """The queues by name. What a queue leaves out is taken from `defaults`."""
     retention: Retention = Retention()
     """How long finished jobs and dead letters are kept."""
+    app_version: Annotated[str | None, BeforeValidator(_version), WithJsonSchema(VERSION)] = None
+    """The application's version, for errors and dead letters; else the git revision, or the installed package's version."""
     lease: Annotated[Duration, Field(ge=1)] = 30.0
     """A node that has not been heard of for this long is lost, and its jobs run elsewhere."""
     poll: Annotated[Duration, Field(ge=0.01)] = 1.0

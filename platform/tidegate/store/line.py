@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from tidegate.circuit import Change, CircuitPlan, Good, Report
+from tidegate.failure import storable
 from tidegate.jobs import Job, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.circuits import is_silent, recording, returning, run_steps
@@ -177,15 +178,19 @@ def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:
         "charged": _unless_usual([ack.charged for ack in acks], True),
         "durations": [None if ack.duration is None else float(ack.duration) for ack in acks],
         "ages": [max(now - ack.ended, 0.0) if ack.duration is not None else 0.0 for ack in acks],
-        "error_types": _unless_usual([failure and _storable(failure.type) for failure in failures], None),
-        "error_messages": _unless_usual([failure and _storable(failure.message) for failure in failures], None),
-        "tracebacks": _unless_usual([failure and (_storable(failure.traceback) or None) for failure in failures], None),
+        "error_types": _unless_usual([failure and storable(failure.type) for failure in failures], None),
+        "error_messages": _unless_usual([failure and storable(failure.message) for failure in failures], None),
+        "tracebacks": _unless_usual([failure and (storable(failure.traceback) or None) for failure in failures], None),
         "innocents": _unless_usual([ack.innocent for ack in acks], False),
         "reasons": _unless_usual([ack.reason and ack.reason.value for ack in acks], None),
         "results": _unless_usual([ack.result and ack.result.decode() for ack in acks], None),
         "metas": _unless_usual([None if ack.meta is None else json.dumps(dict(ack.meta)) for ack in acks], None),
-        "outputs": _unless_usual([ack.output and _storable(ack.output) for ack in acks], None),
+        "outputs": _unless_usual([ack.output and storable(ack.output) for ack in acks], None),
         "forensics": _unless_usual([None if ack.forensics is None else json.dumps(ack.forensics) for ack in acks], None),
+        "fingerprints": _unless_usual([failure and (failure.fingerprint or None) for failure in failures], None),
+        "locals": _unless_usual(
+            [None if failure is None or failure.locals is None else json.dumps(failure.locals) for failure in failures], None
+        ),
     }
 
 
@@ -201,11 +206,6 @@ def places_of(rows: Any) -> dict[str, dict[int, int]]:
         queue_places = places.setdefault(queue, {})
         queue_places[priority] = min(seq, queue_places.get(priority, seq))
     return places
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL's text knows neither NUL nor lone surrogates; a message that holds them is still worth keeping."""
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _claimed(rows: list[Any], claim: Claim, seconds: float) -> Claimed:

@@ -23,8 +23,8 @@ from tidegate.store.connection import connect_async, sqlalchemy_url
 from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
 from tidegate.store.poolers import mind_engine
-from tidegate.store.protocol import Controls, LostNode, NodeRow, Places, QueueCounts, Suspect, Unfinished
-from tidegate.store.rows import EXACT_COUNT, accusation_of, enqueued, estimated, insert_of
+from tidegate.store.protocol import Controls, ErrorChange, ErrorTally, LostNode, NodeRow, Places, QueueCounts, Suspect, Unfinished
+from tidegate.store.rows import EXACT_COUNT, accusation_of, enqueued, estimated, insert_of, tally_params
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
@@ -181,6 +181,11 @@ class PostgresStore:
             async with self.engine.begin() as connection:
                 held = [row[0] for row in await _fetch(connection, "circuit_hold", {})]
                 return [(row[0], row[1]) for row in await _fetch(connection, "circuit_recount", {"names": held})] if held else []
+
+    async def track_errors(self, tallies: Sequence[ErrorTally], *, node: str, version: str | None) -> list[ErrorChange]:
+        """See `Store.track_errors`."""
+        rows = await self._run("track_errors", {**tally_params(tallies), "node": node, "version": version})
+        return [ErrorChange(row.fingerprint, row.new) for row in rows]
 
     async def make_partitions(self) -> None:
         """See `Store.make_partitions`."""

@@ -21,6 +21,8 @@ __all__ = [
     "Claim",
     "Claimed",
     "Controls",
+    "ErrorChange",
+    "ErrorTally",
     "Exchange",
     "Line",
     "LostNode",
@@ -117,6 +119,32 @@ class LostNode:
 
     node: str
     accusation: Accusation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTally:
+    """What happened to one group of failures on a node since it last told; ages are seconds before now."""
+
+    fingerprint: str
+    type: str
+    message: str
+    grounds: str
+    count: int
+    deaths: int
+    first_age: float
+    last_age: float
+    kinds: tuple[str, ...]
+    queues: tuple[str, ...]
+    jobs: tuple[int, ...]
+    """Some of the jobs that failed, the newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorChange:
+    """A group of failures that was new, or else came back although it was resolved."""
+
+    fingerprint: str
+    new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +292,9 @@ class Store(Protocol):
 
     async def recount_permits(self) -> list[tuple[str, int]]:
         """Set the permits that are out to what running jobs say; return the circuits where they were something else."""
+
+    async def track_errors(self, tallies: Sequence[ErrorTally], *, node: str, version: str | None) -> list[ErrorChange]:
+        """Count failures in their groups; return the groups that are new, and those that came back on a newer `version`."""
 
     async def make_partitions(self) -> None:
         """Make the day partitions that are missing from yesterday to a week ahead."""

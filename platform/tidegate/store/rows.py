@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from tidegate.failure import storable
 from tidegate.jobs import NewJob, State
 from tidegate.store.line import places_of
-from tidegate.store.protocol import Accusation, Places
+from tidegate.store.protocol import Accusation, ErrorTally, Places
 from tidegate.store.statements import statement
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "estimated",
     "insert_of",
     "payloads",
+    "tally_params",
 ]
 
 EXACT_COUNT: Final = 10_000  # a depth is counted up to here and estimated beyond
@@ -71,6 +73,23 @@ def payloads(places: Places) -> list[str]:
     return [
         json.dumps({"queue": queue, "ready": {str(priority): seq for priority, seq in at.items()}}) for queue, at in places.items()
     ]
+
+
+def tally_params(tallies: Sequence[ErrorTally]) -> dict[str, Any]:
+    """Return the parameters of track_errors.sql."""
+    return {
+        "fingerprints": [tally.fingerprint for tally in tallies],
+        "types": [storable(tally.type) for tally in tallies],
+        "messages": [storable(tally.message) for tally in tallies],
+        "grounds": [storable(tally.grounds) for tally in tallies],
+        "counts": [tally.count for tally in tallies],
+        "deaths": [tally.deaths for tally in tallies],
+        "first_ages": [float(tally.first_age) for tally in tallies],
+        "last_ages": [float(tally.last_age) for tally in tallies],
+        "kinds": [json.dumps(tally.kinds) for tally in tallies],
+        "queues": [json.dumps(tally.queues) for tally in tallies],
+        "jobs": [json.dumps(tally.jobs) for tally in tallies],
+    }
 
 
 def estimated(plan: Any) -> int:

@@ -58,7 +58,7 @@ def test_a_value_knows_where_it_was_written(settings, key, value, where):
 
 def test_every_key_of_every_queue_is_told_once(settings):
     keys = [origin.key for origin in settings.origins()]
-    assert len(keys) == len(set(keys)) == 7 + 20 + 2 * 19 + 2 + 3
+    assert len(keys) == len(set(keys)) == 8 + 21 + 2 * 20 + 2 + 3
 
 
 def test_the_database_of_another_variable_is_told_by_its_name(tmp_path, monkeypatch):
@@ -81,6 +81,7 @@ def test_the_tree_reads_as_the_file_does(settings):
         "defaults",
         "queues",
         "retention",
+        "app_version",
         "lease",
         "poll",
         "snapshot",

@@ -47,6 +47,9 @@ GOOD = {
         "lease": "${L:-30}",
         "queues": {"a": {"consumers": "${N:-3}", "executor": "${E:-async}"}},
     },
+    "truth values": {"defaults": {"forensics": {"locals": True}}, "queues": {"a": {"forensics": {"locals": "${L:-false}"}}}},
+    "a version": {"app_version": "1.4.2"},
+    "a version as a number": {"app_version": 1.4},
     "a default queue": {"defaults": {"queue": "a"}, "queues": {"a": {}}},
     "an address": {"database": "postgresql+asyncpg://me:pw@db/shop"},
 }
@@ -60,7 +63,7 @@ BAD = {
     "queues as a list": {"queues": ["a"]},
     "an executor": {"defaults": {"executor": "fibre"}},
     "a later executor": {"defaults": {"executor": "ray"}},
-    "a later key": {"queues": {"a": {"forensics": {}}}},
+    "a later key": {"queues": {"a": {"scaling": {}}}},
     "a time": {"lease": "soon"},
     "a time by the clock": {"queues": {"a": {"timeout": "1:30"}}},
     "no time": {"queues": {"a": {"timeout": 0}}},
@@ -68,6 +71,8 @@ BAD = {
     "a size": {"defaults": {"max_args": "10k"}},
     "no attempts": {"defaults": {"max_attempts": 0}},
     "half an attempt": {"defaults": {"max_attempts": 1.5}},
+    "no truth value": {"defaults": {"forensics": {"locals": "perhaps"}}},
+    "a version that is none": {"app_version": ["1"]},
     "no consumers": {"queues": {"a": {"consumers": 0}}},
     "a truth value": {"defaults": {"max_attempts": True}},
     "a kind of backoff": {"defaults": {"backoff": {"kind": "random"}}},
@@ -111,7 +116,7 @@ def descriptions(schema):
 
 def test_every_key_has_a_description():
     found = list(descriptions(json_schema()))
-    assert len(found) == 11 + 14 + 13 + 2 + 2 + 5 + 3 + 1 + 2
+    assert len(found) == 12 + 15 + 14 + 2 + 2 + 5 + 3 + 1 + 2 + 1
     assert [name for name, text in found if not text] == []
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tidegate.backoff import constant, exponential, linear
 from tidegate.errors import UnknownQueue
-from tidegate.settings import Consumers, Demand, QueueSettings, Settings, warnings_for
+from tidegate.settings import Consumers, Demand, Forensics, QueueSettings, Settings, warnings_for
 from tidegate.settings.absent import EXECUTORS, QUEUE, TOP
 from tidegate.settings.keys import keys_at
 
@@ -65,6 +65,7 @@ def test_a_queue_that_says_nothing_has_what_is_built_in():
         max_memory=0,
         max_args=1024**2,
         max_result=1024**2,
+        forensics=Forensics(locals=False),
         lease=30.0,
         poll=1.0,
         drain_timeout=30.0,

@@ -9,8 +9,8 @@ from tidegate.settings import InvalidSettings, Settings
 
 TIME = "expected a time such as 30, 30s, 1.5s, 250ms, 5m, 2h, 1d or 1h30m; got"
 SIZE = "expected a size such as 1024, 64KiB, 1MiB, 2GiB or 1MB; got"
-QUEUE_KEYS = "backoff, consumers, demand, executor, kill_after, max_args, max_attempts, max_jobs, max_memory, max_result, memory, poison_after and timeout"
-TOP_KEYS = "database, defaults, drain_timeout, jobs, lease, metrics, poll, queues, retention, snapshot and tracing"
+QUEUE_KEYS = "backoff, consumers, demand, executor, forensics, kill_after, max_args, max_attempts, max_jobs, max_memory, max_result, memory, poison_after and timeout"
+TOP_KEYS = "app_version, database, defaults, drain_timeout, jobs, lease, metrics, poll, queues, retention, snapshot and tracing"
 NAME = "a queue's name has 1 to 63 letters, digits, - and _, and begins with a letter"
 LATER = "does not exist in this version"
 
@@ -134,7 +134,11 @@ CASES = {
     "a circuit": (queue("circuit: false"), [f"3:5: queues.email.circuit: {LATER} (circuit breakers); leave it out"]),
     "circuits": ("circuits: {smtp: {failure_rate: 30}}\n", [f"1:1: circuits: {LATER} (circuit breakers); leave it out"]),
     "notifications": ("notifications: []\n", [f"1:1: notifications: {LATER} (alerts); leave it out"]),
-    "forensics": ("defaults: {forensics: {locals: false}}\n", [f"1:12: defaults.forensics: {LATER} (a choice of forensics); leave it out"]),
+    "forensics without a truth value": (
+        "defaults: {forensics: {locals: 1}}\n",
+        ["1:32: defaults.forensics.locals: expected true or false, got 1"],
+    ),
+    "a version that is none": ("app_version: [1]\n", ["1:14: app_version: expected a version such as 1.4.2, of at most 100 characters; got a list"]),
 }
 # fmt: on
 

@@ -35,7 +35,7 @@ CASES = {
     "consumers above the built-in max": ("TIDEGATE_QUEUES__EMAIL__CONSUMERS__MIN", "11", "queues.email.consumers: min 11 is above max 10; say both, for one of them is inherited"),
     "an executor": ("TIDEGATE_DEFAULTS__EXECUTOR", "thred", 'defaults.executor: unknown executor "thred"; did you mean thread?'),
     "a later executor": ("TIDEGATE_DEFAULTS__EXECUTOR", "ray", "defaults.executor: ray does not exist in this version (Ray as an executor); choose async, thread or process"),
-    "a later key": ("TIDEGATE_QUEUES__EMAIL__FORENSICS", "{}", "queues.email.forensics does not exist in this version (a choice of forensics); leave it out"),
+    "a later key": ("TIDEGATE_QUEUES__EMAIL__SCALING", "{}", "queues.email.scaling does not exist in this version (the autoscaler); leave it out"),
     "a key of a later group": ("TIDEGATE_DEFAULTS__SCALING__POLICY", "deadline", "defaults.scaling does not exist in this version (the autoscaler); leave it out"),
     "a later top key": ("TIDEGATE_CIRCUITS__SMTP__FAILURE_RATE", "30", "circuits does not exist in this version (circuit breakers); leave it out"),
     "a module": ("TIDEGATE_JOBS", "shop.jobs, shop-jobs", 'jobs[1]: expected the dotted name of a module such as myshop.jobs, got "shop-jobs"'),

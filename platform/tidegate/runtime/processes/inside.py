@@ -22,8 +22,10 @@ from typing import Any
 
 from tidegate.errors import UnknownKind
 from tidegate.events import Enqueued, Event, emitting
+from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
 from tidegate.jobs import Job
+from tidegate.runtime.describing import Describer
 from tidegate.runtime.processes import memory, wire
 from tidegate.runtime.processes.transactions import InsideTransactions
 from tidegate.runtime.runner import Report, Runner
@@ -63,7 +65,7 @@ class Inside:
         self._handlers = handlers
         self._transactions = transactions
         self._runner = Runner(
-            Settlement(order, handlers, Random(order.seed)),
+            Settlement(order, handlers, Random(order.seed), Describer(Application(order.modules), with_locals=order.with_locals)),
             handlers,
             executor=self,
             transactions=transactions,

@@ -20,6 +20,7 @@ from tidegate.events import Event, Restarted
 from tidegate.handlers import Handler, Handlers
 from tidegate.jobs import Cancelled, Crashed, Invalid, Job, Outcome, Released, TimedOut
 from tidegate.lifecycle import Ack
+from tidegate.runtime.describing import Account
 from tidegate.runtime.processes import verdicts, wire
 from tidegate.runtime.processes.consumer_process import WARM_TIMEOUT, ConsumerProcess
 from tidegate.runtime.runner import Report, loop_time, told
@@ -175,7 +176,9 @@ class ProcessRunner:
             doubt = handler.wants_context is not None and answer is None  # its own transaction may have committed its ack
             reports = [Report(job, ack, unsure=doubt) for job, ack in zip(jobs, acks, strict=True)]
         process.spent = process.spent or any(_ran_out(report) for report in reports)
-        return [replace(report, ack=self._kept(report, captured, len(jobs))) for report in reports] if captured.output else reports
+        account = self._settlement.account(jobs)
+        output = verdicts.share(account.clean(captured.output), len(jobs)) if captured.output else None
+        return [replace(report, ack=self._kept(report.ack, account, output)) for report in reports]
 
     def _told(self, answer: bytes | None, jobs: Sequence[Job[bytes]], ended: float) -> list[Report] | None:
         """Return what the process said of each job; None where it said nothing, or too late to count."""
@@ -231,8 +234,12 @@ class ProcessRunner:
             return verdicts.HUNG_UP
         return ""
 
-    def _kept(self, report: Report, captured: Captured, jobs: int) -> Ack:
-        return replace(report.ack, output=verdicts.share(captured.output, jobs))
+    @staticmethod
+    def _kept(ack: Ack, account: Account, output: str | None) -> Ack:
+        """Return an ack with the output that its job keeps; what the process told of a failure is put into its group here."""
+        if output is None and ack.failure is None:
+            return ack
+        return replace(ack, output=output, failure=ack.failure and account(ack.failure))
 
     async def _warm(self) -> ConsumerProcess:
         async with self._starting:

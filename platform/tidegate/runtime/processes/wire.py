@@ -46,6 +46,8 @@ class Order:
     max_result: int
     memory: int
     """Bytes that the process may use; 0: as many as there are."""
+    with_locals: bool
+    """Whether the local variables of what failed are kept."""
     seed: int
 
     def as_json(self) -> dict[str, Any]:
@@ -105,15 +107,22 @@ def _told(report: Report) -> list[Any]:
     ack = report.ack
     if ack.word is Word.DONE and ack.result is None and report.settled is None and not (report.lost or report.unsure):
         return [ack.duration]  # the usual case, short
-    failure = ack.failure and [ack.failure.type, ack.failure.message, ack.failure.traceback]
+    failure = ack.failure and _words(ack.failure)
     result = None if ack.result is None else ack.result.decode()
     flags = [report.settled, report.lost, report.unsure]
     return [ack.duration, ack.state, ack.word, ack.delay, ack.charged, failure, ack.reason, result, *flags]
 
 
+def _words(failure: Failure) -> list[Any]:
+    """Return the fields of a failure, in order."""
+    return [
+        failure.type, failure.message, failure.traceback, failure.fingerprint, failure.grounds, failure.coarse, failure.locals,
+    ]  # fmt: skip
+
+
 def _report(
     job: Job[bytes], ended: float, duration: float | None, state: str = "completed", word: str = "done", delay: float = 0.0,
-    charged: bool = True, failure: Sequence[str] | None = None, reason: str | None = None, result: str | None = None,
+    charged: bool = True, failure: Sequence[Any] | None = None, reason: str | None = None, result: str | None = None,
     settled: str | None = None, lost: bool = False, unsure: bool = False,
 ) -> Report:  # fmt: skip
     ack = Ack(

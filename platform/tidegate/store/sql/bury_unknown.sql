@@ -1,4 +1,5 @@
 -- bury_unknown.sql: ready jobs of kinds that no live node has known for `age` seconds are dead as invalid (protocol K1).
+-- Their fingerprint is what tidegate.fingerprint makes of an unknown kind (a test holds the two together).
 WITH orphans AS MATERIALIZED (
     SELECT id FROM tidegate.jobs AS j
     WHERE state = 'ready' AND run_at < clock_timestamp() - %(age)s * interval '1 second'
@@ -10,14 +11,15 @@ WITH orphans AS MATERIALIZED (
     DELETE FROM tidegate.jobs AS j USING orphans WHERE j.id = orphans.id RETURNING j.*
 )
 INSERT INTO tidegate.dead_letters (job_id, queue, kind, priority, attempt, lease, max_attempts, crashes, enqueued_at, run_at, reason, args,
-    meta, unique_key, error_type, error_message, attempts)
+    meta, unique_key, error_type, error_message, fingerprint, attempts)
 SELECT id, queue, kind, priority, attempt, lease, max_attempts, crashes, enqueued_at, run_at, 'invalid', args, meta, unique_key,
     'UnknownKind', format('no live node has known the kind %%s for %%s seconds', kind, %(age)s::numeric),
+    left(encode(sha256(convert_to(E'UnknownKind\nof ' || kind, 'UTF8')), 'hex'), 16),
     coalesce((
         SELECT json_agg(told ORDER BY told.lease)
         FROM (
             SELECT t.attempt, t.lease, t.outcome, t.started_at, t.finished_at, t.duration, t.node, t.error_type, t.error_message,
-                t.traceback, t.output
+                t.traceback, t.output, t.fingerprint, t.locals
             FROM tidegate.attempts AS t WHERE t.job_id = gone.id
         ) AS told
     ), '[]'::json)

@@ -5,7 +5,7 @@ SELECT found.*,
         SELECT json_agg(told ORDER BY told.lease)
         FROM (
             SELECT t.attempt, t.lease, t.outcome, t.started_at, t.finished_at, t.duration, t.node, t.error_type, t.error_message,
-                t.traceback, t.output
+                t.traceback, t.output, t.fingerprint, t.locals
             FROM tidegate.attempts AS t WHERE t.job_id = found.id
         ) AS told
     )::text, '[]') AS attempts

@@ -74,6 +74,8 @@ def attempt_of(row: Row, ack: Ack, ended: float) -> dict[str, Any]:
         "error_message": failure.message if failure else None,
         "traceback": (failure.traceback or None) if failure else None,
         "output": ack.output,
+        "fingerprint": failure.fingerprint or None if failure else None,
+        "locals": failure.locals if failure else None,
     }
 
 

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
 from tidegate.store.circuits import is_silent, moving, recording, registering, returning, run_blocking
 from tidegate.store.listener import Notification, parse
-from tidegate.store.protocol import Claim, Claimed, Controls, Exchange, LostNode, NodeRow, Places, QueueCounts, Suspect, Unfinished
+from tidegate.store.protocol import (
+    Claim,
+    Claimed,
+    Controls,
+    ErrorChange,
+    ErrorTally,
+    Exchange,
+    LostNode,
+    NodeRow,
+    Places,
+    QueueCounts,
+    Suspect,
+    Unfinished,
+)
 from tidegate.testing.memory.tables import MemoryDatabase, _Ears
 
 __all__ = ["MemoryLine", "MemoryStore", "MemorySubscription"]
@@ -282,6 +296,17 @@ class MemoryStore:
         await asyncio.sleep(0)
         out = [row.permit for row in self.database.jobs.values() if row.state is State.RUNNING and row.permit is not None]
         return self.database.circuits.recount(out)
+
+    async def track_errors(self, tallies: Sequence[ErrorTally], *, node: str, version: str | None) -> list[ErrorChange]:
+        """See `Store.track_errors`; nobody resolves an error here, so that none comes back."""
+        del node, version
+        await asyncio.sleep(0)
+        known = self.database.errors
+        new = [ErrorChange(tally.fingerprint, new=True) for tally in tallies if tally.fingerprint not in known]
+        for tally in tallies:
+            before = known.get(tally.fingerprint)
+            known[tally.fingerprint] = tally if before is None else replace(tally, count=before.count + tally.count)
+        return new
 
     async def make_partitions(self) -> None:
         """See `Store.make_partitions`: memory has none."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from tidegate.jobs import Job, NewJob, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.listener import Notification
-from tidegate.store.protocol import Accusation, Applied, LostNode, NodeRow, Places, Suspect
+from tidegate.store.protocol import Accusation, Applied, ErrorTally, LostNode, NodeRow, Places, Suspect
 from tidegate.testing.memory.circuits import MemoryCircuits
 from tidegate.testing.memory.rows import Node, Row, attempt_of, letter_of, places_of, times_of
 
@@ -47,6 +47,7 @@ class MemoryDatabase:
         self.kinds: dict[str, float] = {}
         self.paused: set[str] = set()
         self.leader: tuple[str, float] | None = None
+        self.errors: dict[str, ErrorTally] = {}
         self.ears: list[_Ears] = []
         self.circuits = MemoryCircuits(clock, self.tell_circuit)
         self.seq = 0
@@ -292,6 +293,7 @@ class MemoryDatabase:
             attempts = self._told(row) if told in self.attempts else [*self._told(row), told]
             reason = ack.reason.value if ack.reason else None
             error = {"error_type": told["error_type"], "error_message": told["error_message"]}
+            error["fingerprint"] = told["fingerprint"]
             self.dead_letters.append({**letter_of(row), "crashes": crashes, "reason": reason, "attempts": attempts, **error})
         else:
             result = None if ack.result is None else json.loads(ack.result)
