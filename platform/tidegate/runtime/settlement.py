@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tidegate.backoff import Backoff
 from tidegate.errors import UnknownKind
+from tidegate.fingerprint import Application
 from tidegate.handlers import Handler, Handlers, InvalidResult
 from tidegate.jobs import Done, Failed, Invalid, Job, Outcome
 from tidegate.lifecycle import Ack, Policy, settle
@@ -53,11 +54,11 @@ class Rules(Protocol):
 class Settlement:
     """Settles the jobs of one queue."""
 
-    def __init__(self, rules: Rules, handlers: Handlers, rng: Random, describer: Describer) -> None:
+    def __init__(self, rules: Rules, handlers: Handlers, rng: Random, describer: Describer | None = None) -> None:
         self._rules = rules
         self._handlers = handlers
         self._rng = rng
-        self._describer = describer
+        self._describer = describer or Describer(Application())
         self._policies: dict[str, Policy] = {}
 
     def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
