@@ -27,6 +27,7 @@ LAYERS = {
         "backoff",
         "failure",
         "events",
+        "event_bus",
         "listeners",
         "redaction",
         "settings",
