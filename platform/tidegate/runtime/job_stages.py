@@ -82,7 +82,8 @@ class JobStage(Relay[Claimed, Out]):
 
     async def end_job(self, job: Claimed, outcome: Outcome) -> None:
         """Report what a job came to without being run."""
-        await self._session.ack(self._settlement.ack(job, outcome, ended=asyncio.get_running_loop().time()))
+        ack = self._settlement.ack(job, outcome, ended=asyncio.get_running_loop().time())
+        await self._session.ack(await self._settlement.examined(job, ack))
 
 
 class StepStage(JobStage[Claimed]):

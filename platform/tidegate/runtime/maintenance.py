@@ -14,6 +14,7 @@ from typing import Final
 from tidegate.events import DeadLettered, Event, QueueDepth
 from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason
+from tidegate.runtime.coroner import Coroner
 from tidegate.settings import Retention
 from tidegate.store.protocol import QueueCounts, Store
 
@@ -46,12 +47,14 @@ class Maintenance:
         queues: Sequence[str],
         retention: Retention,
         emit: Callable[[Event], None],
+        coroner: Coroner | None = None,
     ) -> None:
         self.snapshot: Snapshot | None = None
         self._store = store
         self._queues = tuple(queues)
         self._retention = retention
         self._emit = emit
+        self._coroner = coroner
         self._due: dict[str, float] = {}
 
     async def __call__(self) -> None:
@@ -76,12 +79,15 @@ class Maintenance:
 
     async def _prune(self) -> None:
         ages = self._retention
-        pruned = await self._store.prune(completed=ages.completed, cancelled=ages.cancelled, dead=ages.dead)
+        pruned = await self._store.prune(
+            completed=ages.completed, cancelled=ages.cancelled, dead=ages.dead, most_dead=ages.dead_count
+        )
         if pruned:
             logger.info("%d partitions and rows past their retention were removed", pruned)
 
     async def _bury(self) -> None:
-        buried = await self._store.bury_unknown(age=UNKNOWN_AFTER, n=BURY_BATCH)
+        found = None if self._coroner is None else await self._coroner.elsewhere("no node has run it")
+        buried = await self._store.bury_unknown(age=UNKNOWN_AFTER, n=BURY_BATCH, forensics=found and found(""))
         for job_id, queue, kind in buried:
             self._emit(DeadLettered(queue, kind, job_id, Reason.INVALID.value, failure=unknown_kind(kind, UNKNOWN_AFTER)))
 

@@ -20,6 +20,7 @@ from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
 from tidegate.pipelines import BatchBy
 from tidegate.runtime.consumer_pool import ConsumerPool, PoolSize
+from tidegate.runtime.coroner import Coroner
 from tidegate.runtime.describing import Describer
 from tidegate.runtime.error_tracker import ErrorTracker
 from tidegate.runtime.executors import Executor
@@ -62,6 +63,7 @@ class Services:
     quarantine: Quarantine
     application: Application
     errors: ErrorTracker
+    coroner: Coroner
     emit: Callable[[Event], None]
     rng: Random
     spans: Recorder | None = None
@@ -83,7 +85,7 @@ class QueueManager(Supervisor):
         self._executor = executor
         self._slow = queue.executor == "process"
         describer = Describer(services.application, assign=services.errors.assign, with_locals=queue.forensics.locals)
-        self._settlement = Settlement(queue, services.handlers, services.rng, describer)
+        self._settlement = Settlement(queue, services.handlers, services.rng, describer, services.coroner)
         line = services.handlers.pipeline(queue.name)
         steps = () if line is None else line.steps()
         makers = stage_makers(steps, queue, services.handlers, self._settlement)

@@ -31,6 +31,7 @@ from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
 from tidegate.runtime.error_tracker import ErrorTracker, ErrorWriter
 from tidegate.runtime.executors import Executor, LoopExecutor, ThreadExecutor
+from tidegate.runtime.forensics import Forensics
 from tidegate.runtime.leader import Leader
 from tidegate.runtime.listener import Listener, Switchboard
 from tidegate.runtime.loop_lag import LoopLag
@@ -87,15 +88,20 @@ class QueueSupervisor(Supervisor):
         self.lag = LoopLag()
         self._quarantine = Quarantine()
         self._threads: dict[str, ThreadExecutor] = {}
-        self._maintenance = Maintenance(
-            store=ports.store, queues=settings.queue_names, retention=settings.retention, emit=self.events.emit
-        )
         self._draining = False
         self._lease = self._new_lease()
         self._application = Application(handlers.modules)
         self._versions = versions_of(settings)
         self.errors = ErrorTracker()
         self.events.subscribe(self.errors.on_event)
+        self._forensics = self._coroner()
+        self._maintenance = Maintenance(
+            store=ports.store,
+            queues=settings.queue_names,
+            retention=settings.retention,
+            emit=self.events.emit,
+            coroner=self._forensics,
+        )
         membership = ChildSpec("membership", self._membership, shutdown=None, start_timeout=self._patience())
         watchdog = () if ports.accuse is None else (ChildSpec("watchdog", partial(self._watchdog, ports.accuse)),)
         children = (*watchdog, *extra, ChildSpec("errors", self._error_writer), ChildSpec("listener", self._listener), membership)
@@ -178,6 +184,18 @@ class QueueSupervisor(Supervisor):
             emit=self.events.emit,
         )
 
+    def _coroner(self) -> Forensics:
+        return Forensics(
+            store=self._store,
+            queues=self.settings.queue_names,
+            fresh=self.settings.snapshot,
+            node=lambda: self.node,
+            pools=lambda: self.status()["queues"],
+            known=lambda: self.snapshot,
+            errors=self.errors,
+            versions=self._versions,
+        )
+
     def _error_writer(self) -> ErrorWriter:
         return ErrorWriter(
             self.errors,
@@ -218,6 +236,7 @@ class QueueSupervisor(Supervisor):
             status=self.status,
             emit=self.events.emit,
             rng=self._rng,
+            coroner=self._forensics,
         )
 
     def _queue_children(self) -> Supervisor:
@@ -247,6 +266,7 @@ class QueueSupervisor(Supervisor):
             quarantine=self._quarantine,
             application=self._application,
             errors=self.errors,
+            coroner=self._forensics,
             emit=self.events.emit,
             rng=self._rng,
             spans=self._spans,

@@ -12,12 +12,14 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from tidegate.events import DeadLettered, Event, JobEnded, JobsRescued, NodeLost
 from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason, State, Word
 from tidegate.lifecycle import Ack
+from tidegate.runtime.coroner import Coroner, Findings
 from tidegate.store.protocol import Accusation, LostNode, Store, Suspect
 
 __all__ = ["POISON_AFTER", "rescue_lost", "verdicts"]
@@ -39,7 +41,14 @@ def verdicts(lost: LostNode, suspects: Sequence[Suspect], poison_after: Mapping[
     ]
 
 
-async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: bool, emit: Callable[[Event], None]) -> int:
+async def rescue_lost(
+    store: Store,
+    *,
+    poison_after: Mapping[str, int],
+    judge: bool,
+    emit: Callable[[Event], None],
+    coroner: Coroner | None = None,
+) -> int:
     """Rescue the jobs of all dead or vanished nodes; return how many there were.
 
     Overdue nodes are declared dead first, but only where `judge`: this node's own heartbeats went through for long enough.
@@ -50,11 +59,8 @@ async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: b
     total = 0
     for lost in await store.lost_nodes():
         decided: dict[int, Ack] = {}
-
-        def decide(suspects: Sequence[Suspect], lost: LostNode = lost, decided: dict[int, Ack] = decided) -> Sequence[Ack]:
-            decided.update((ack.job_id, ack) for ack in verdicts(lost, suspects, poison_after))
-            return [decided[suspect.job_id] for suspect in suspects]
-
+        found = None if coroner is None else await coroner.elsewhere(f"node {lost.node} was lost", node=lost.node)
+        decide = partial(_decide, decided, lost, poison_after, found)
         while rescued := await store.rescue(lost.node, decide):
             total += len(rescued)
             for queue, jobs in Counter(suspect.queue for suspect, _ in rescued).items():
@@ -63,6 +69,16 @@ async def rescue_lost(store: Store, *, poison_after: Mapping[str, int], judge: b
             for suspect, state in rescued:
                 _tell(suspect, state, decided[suspect.job_id], emit)
     return total
+
+
+def _decide(
+    decided: dict[int, Ack], lost: LostNode, poison_after: Mapping[str, int], found: Findings | None, suspects: Sequence[Suspect]
+) -> Sequence[Ack]:
+    """Return the verdicts, those of death with their forensics, and take note of them."""
+    for suspect, ack in zip(suspects, verdicts(lost, suspects, poison_after), strict=True):
+        dies = ack.state is State.DEAD and found is not None
+        decided[suspect.job_id] = replace(ack, forensics=found(suspect.kind)) if dies and found else ack
+    return [decided[suspect.job_id] for suspect in suspects]
 
 
 def _tell(suspect: Suspect, state: State, ack: Ack, emit: Callable[[Event], None]) -> None:

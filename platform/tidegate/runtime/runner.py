@@ -131,7 +131,8 @@ class Runner:
         try:
             handler = self._handlers.resolve(jobs[0].kind)
         except UnknownKind as error:
-            return told(jobs, [self._settlement.ack(job, Invalid(error), ended=self._clock()) for job in jobs], span)
+            acks = [self._settlement.ack(job, Invalid(error), ended=self._clock()) for job in jobs]
+            return told(jobs, await self._settlement.all_examined(jobs, acks), span)
         transaction = self._transactions.begin(is_async=handler.is_async) if handler.wants_context else None
         try:
             run = await self._attempt(handler, jobs, transaction, cancelled)
@@ -139,7 +140,8 @@ class Runner:
             if transaction is not None:
                 await self._transactions.discard(transaction)
             raise
-        reports = told(jobs, [self._ack(run, job) for job in jobs], span)
+        acks = await self._settlement.all_examined(jobs, [self._ack(run, job) for job in jobs])
+        reports = told(jobs, acks, span)
         if transaction is not None and transaction.used:
             return await self._close(transaction, run, reports)
         return reports
@@ -207,7 +209,8 @@ class Runner:
         except (
             DatabaseUnreachable
         ) as error:  # did the commit land? the ack of failure finds out: it matches only if it did not (A4)
-            return [Report(r.job, self._ack(run, r.job, Failed(error)), unsure=True) for r in reports]
+            acks = await self._settlement.all_examined(run.jobs, [self._ack(run, job, Failed(error)) for job in run.jobs])
+            return [Report(job, ack, unsure=True) for job, ack in zip(run.jobs, acks, strict=True)]
         if applied is None:
             if len(reports) == 1:
                 return [replace(reports[0], lost=True)]

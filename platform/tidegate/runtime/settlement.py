@@ -6,17 +6,19 @@ handlers whose own transaction commits their ack.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from tidegate.backoff import Backoff
 from tidegate.errors import UnknownKind
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handler, Handlers, InvalidResult
-from tidegate.jobs import Done, Failed, Invalid, Job, Outcome
+from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, State
 from tidegate.lifecycle import Ack, Policy, settle
+from tidegate.redaction import Redactor
+from tidegate.runtime.coroner import Coroner
 from tidegate.runtime.describing import Account, Describer
 from tidegate.runtime.runs import Run
 
@@ -54,11 +56,14 @@ class Rules(Protocol):
 class Settlement:
     """Settles the jobs of one queue."""
 
-    def __init__(self, rules: Rules, handlers: Handlers, rng: Random, describer: Describer | None = None) -> None:
+    def __init__(
+        self, rules: Rules, handlers: Handlers, rng: Random, describer: Describer | None = None, coroner: Coroner | None = None
+    ) -> None:
         self._rules = rules
         self._handlers = handlers
         self._rng = rng
         self._describer = describer or Describer(Application())
+        self._coroner = coroner
         self._policies: dict[str, Policy] = {}
 
     def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
@@ -116,6 +121,34 @@ class Settlement:
         tell = self.account([job]) if account is None else account
         ack = settle(job, outcome, self._policy(job.kind), self._rng, tell)
         return replace(ack, result=result, duration=None if isinstance(outcome, Invalid) else duration, ended=ended)
+
+    async def examined(self, job: Job[bytes], ack: Ack) -> Ack:
+        """Return `ack` with the forensics, where it is a death and somebody here can tell them."""
+        if ack.state is not State.DEAD or self._coroner is None or ack.forensics is not None:
+            return ack
+        return replace(ack, forensics=await self._coroner.examine(job, self._facts(job)))
+
+    async def all_examined(self, jobs: Sequence[Job[bytes]], acks: Sequence[Ack]) -> list[Ack]:
+        """Return the acks of a call, examined."""
+        return [await self.examined(job, ack) for job, ack in zip(jobs, acks, strict=True)]
+
+    def _facts(self, job: Job[bytes]) -> Mapping[str, Any]:
+        """Return what held for the job: the settings in force, and which of its arguments are secrets."""
+        rules, policy = self._rules, self._policy(job.kind)
+        try:
+            handler = self._handlers.resolve(job.kind)
+        except UnknownKind:
+            handler = None
+        settings = {
+            "executor": getattr(rules, "executor", None),
+            "timeout": (handler and handler.spec.timeout) or rules.timeout,
+            "max_attempts": job.max_attempts or policy.max_attempts,
+            "backoff": asdict(policy.backoff),
+            "poison_after": policy.poison_after,
+            "kill_after": rules.kill_after,
+        }
+        redactor = handler.redactor if handler is not None else Redactor()
+        return {"settings": settings, "arguments": {"positional": redactor.positional, "redact": sorted(redactor.names)}}
 
     def _policy(self, kind: str) -> Policy:
         policy = self._policies.get(kind)

@@ -16,6 +16,7 @@ from typing import Any
 
 from tidegate.errors import DatabaseUnreachable, TidegateError
 from tidegate.events import DatabaseFailed, Event, NodeDown, NodeUp
+from tidegate.runtime.coroner import Coroner
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.ports import HeartbeatMaker
 from tidegate.runtime.rescue import rescue_lost
@@ -53,6 +54,7 @@ class WorkerRegistry(FunctionChild):
         status: Callable[[], Mapping[str, Any]],
         emit: Callable[[Event], None],
         rng: Random,
+        coroner: Coroner | None = None,
     ) -> None:
         super().__init__(self._run, name="registry")
         self._wake = asyncio.Event()
@@ -63,6 +65,7 @@ class WorkerRegistry(FunctionChild):
         self._poison_after = poison_after
         self._status = status
         self._emit = emit
+        self._coroner = coroner
         self._rng = rng
         self._said = "null"
         self._kinds_at = 0.0
@@ -126,7 +129,13 @@ class WorkerRegistry(FunctionChild):
             if now >= self._kinds_at:
                 await self._store.know_kinds(self._kinds)
                 self._kinds_at = now + KINDS_EVERY
-            await rescue_lost(self._store, poison_after=self._poison_after, judge=self._heartbeat.steady(), emit=self._emit)
+            await rescue_lost(
+                self._store,
+                poison_after=self._poison_after,
+                judge=self._heartbeat.steady(),
+                emit=self._emit,
+                coroner=self._coroner,
+            )
         except DatabaseUnreachable as error:
             self._failed(str(error))
         else:

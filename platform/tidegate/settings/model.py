@@ -263,7 +263,9 @@ class Retention(Frozen):
     cancelled: Annotated[Duration, Field(gt=0)] = 7 * 86_400.0
     """Cancelled jobs."""
     dead: Annotated[Duration, Field(gt=0)] = 30 * 86_400.0
-    """Dead letters."""
+    """Dead letters, and groups of errors that were not seen any more."""
+    dead_count: Annotated[Whole, Field(ge=1, le=100_000_000)] = 1_000_000
+    """Dead letters beyond so many go before their age is up, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ These statements run a few times a second at most, so that the pool's convenienc
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -24,6 +25,7 @@ from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
 from tidegate.store.poolers import mind_engine
 from tidegate.store.protocol import Controls, ErrorChange, ErrorTally, LostNode, NodeRow, Places, QueueCounts, Suspect, Unfinished
+from tidegate.store.pruning import prune_rows
 from tidegate.store.rows import EXACT_COUNT, accusation_of, enqueued, estimated, insert_of, tally_params
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
@@ -113,9 +115,12 @@ class PostgresStore:
                     await _fetch(connection, "circuit_return", back)
         return [(suspects[row.id], State(row.state)) for row in applied]
 
-    async def bury_unknown(self, *, age: float, n: int) -> list[tuple[int, str, str]]:
+    async def bury_unknown(self, *, age: float, n: int, forensics: Mapping[str, Any] | None = None) -> list[tuple[int, str, str]]:
         """See `Store.bury_unknown`."""
-        return [(row.job_id, row.queue, row.kind) for row in await self._run("bury_unknown", {"age": age, "n": n})]
+        told = None if forensics is None else json.dumps(forensics)
+        return [
+            (row.job_id, row.queue, row.kind) for row in await self._run("bury_unknown", {"age": age, "n": n, "forensics": told})
+        ]
 
     async def lead(self, node: str, *, ttl: float) -> bool:
         """See `Store.lead`."""
@@ -182,6 +187,11 @@ class PostgresStore:
                 held = [row[0] for row in await _fetch(connection, "circuit_hold", {})]
                 return [(row[0], row[1]) for row in await _fetch(connection, "circuit_recount", {"names": held})] if held else []
 
+    async def now(self) -> datetime:
+        """See `Store.now`."""
+        [(now,)] = await self._run("moment")
+        return cast("datetime", now).astimezone(UTC)
+
     async def track_errors(self, tallies: Sequence[ErrorTally], *, node: str, version: str | None) -> list[ErrorChange]:
         """See `Store.track_errors`."""
         rows = await self._run("track_errors", {**tally_params(tallies), "node": node, "version": version})
@@ -194,14 +204,14 @@ class PostgresStore:
             async with connection:
                 await partitions.make_missing(connection)
 
-    async def prune(self, *, completed: float, cancelled: float, dead: float) -> int:
+    async def prune(self, *, completed: float, cancelled: float, dead: float, most_dead: int) -> int:
         """See `Store.prune`."""
         ages = {"history_completed": completed, "history_cancelled": cancelled, "attempts": max(completed, cancelled)}
         connection = await connect_async(self._database)
         with calling("prune"):
             async with connection:
                 pruned = await partitions.drop_old(connection, ages)
-                pruned += (await connection.execute(statement("prune_dead_letters"), {"age": dead, "n": 10_000})).rowcount
+                pruned += await prune_rows(connection, dead=dead, most=most_dead)
                 await connection.execute(statement("forget_nodes"), {"age": 86_400.0})
         return pruned
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
@@ -250,7 +251,7 @@ class Store(Protocol):
     async def rescue(self, node: str, decide: Callable[[Sequence[Suspect]], Sequence[Ack]]) -> list[tuple[Suspect, State]]:
         """Lock a lost node's running jobs, let `decide` say what becomes of each, apply it: all in one transaction."""
 
-    async def bury_unknown(self, *, age: float, n: int) -> list[tuple[int, str, str]]:
+    async def bury_unknown(self, *, age: float, n: int, forensics: Mapping[str, Any] | None = None) -> list[tuple[int, str, str]]:
         """Make ready jobs dead whose kind no live node has known for `age` seconds; return (id, queue, kind)."""
 
     async def lead(self, node: str, *, ttl: float) -> bool:
@@ -293,11 +294,14 @@ class Store(Protocol):
     async def recount_permits(self) -> list[tuple[str, int]]:
         """Set the permits that are out to what running jobs say; return the circuits where they were something else."""
 
+    async def now(self) -> datetime:
+        """Return the time, with its zone."""
+
     async def track_errors(self, tallies: Sequence[ErrorTally], *, node: str, version: str | None) -> list[ErrorChange]:
         """Count failures in their groups; return the groups that are new, and those that came back on a newer `version`."""
 
     async def make_partitions(self) -> None:
         """Make the day partitions that are missing from yesterday to a week ahead."""
 
-    async def prune(self, *, completed: float, cancelled: float, dead: float) -> int:
-        """Drop what is older than these ages (seconds); return how many partitions and rows went."""
+    async def prune(self, *, completed: float, cancelled: float, dead: float, most_dead: int) -> int:
+        """Drop what is older than these ages (seconds), and all but the newest dead letters; return how much went."""

@@ -128,7 +128,8 @@ class ProcessRunner:
         try:
             handler = self._handlers.resolve(jobs[0].kind)
         except UnknownKind as error:
-            return told(jobs, [self._settlement.ack(job, Invalid(error), ended=loop_time()) for job in jobs], span)
+            invalid = [self._settlement.ack(job, Invalid(error), ended=loop_time()) for job in jobs]
+            return told(jobs, await self._settlement.all_examined(jobs, invalid), span)
         process = await self._warm()
         self._busy, self._why = True, None
         self._count_oom_kills()
@@ -142,9 +143,9 @@ class ProcessRunner:
             self._busy = False
             while self._timers:
                 self._timers.pop().cancel()
-        if span is None:
-            return reports
-        acks = span.told(jobs, [report.ack for report in reports])
+        acks = await self._settlement.all_examined(jobs, [report.ack for report in reports])
+        if span is not None:
+            acks = list(span.told(jobs, acks))
         return [replace(report, ack=ack) for report, ack in zip(reports, acks, strict=True)]
 
     def cancel(self) -> None:

@@ -11,7 +11,7 @@ WITH orphans AS MATERIALIZED (
     DELETE FROM tidegate.jobs AS j USING orphans WHERE j.id = orphans.id RETURNING j.*
 )
 INSERT INTO tidegate.dead_letters (job_id, queue, kind, priority, attempt, lease, max_attempts, crashes, enqueued_at, run_at, reason, args,
-    meta, unique_key, error_type, error_message, fingerprint, attempts)
+    meta, unique_key, error_type, error_message, fingerprint, attempts, forensics)
 SELECT id, queue, kind, priority, attempt, lease, max_attempts, crashes, enqueued_at, run_at, 'invalid', args, meta, unique_key,
     'UnknownKind', format('no live node has known the kind %%s for %%s seconds', kind, %(age)s::numeric),
     left(encode(sha256(convert_to(E'UnknownKind\nof ' || kind, 'UTF8')), 'hex'), 16),
@@ -22,6 +22,7 @@ SELECT id, queue, kind, priority, attempt, lease, max_attempts, crashes, enqueue
                 t.traceback, t.output, t.fingerprint, t.locals
             FROM tidegate.attempts AS t WHERE t.job_id = gone.id
         ) AS told
-    ), '[]'::json)
+    ), '[]'::json),
+    %(forensics)s::json
 FROM gone
 RETURNING job_id, queue, kind

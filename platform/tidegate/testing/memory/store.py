@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
@@ -204,8 +206,9 @@ class MemoryStore:
         self.database.circuits.give_back(permit for row in applied if (permit := suspects[row.job_id].permit) is not None)
         return [(suspects[row.job_id], row.state) for row in applied]
 
-    async def bury_unknown(self, *, age: float, n: int) -> list[tuple[int, str, str]]:
+    async def bury_unknown(self, *, age: float, n: int, forensics: Mapping[str, Any] | None = None) -> list[tuple[int, str, str]]:
         """See `Store.bury_unknown`."""
+        del forensics
         await asyncio.sleep(0)
         return self.database.bury_unknown(age, n)
 
@@ -297,6 +300,11 @@ class MemoryStore:
         out = [row.permit for row in self.database.jobs.values() if row.state is State.RUNNING and row.permit is not None]
         return self.database.circuits.recount(out)
 
+    async def now(self) -> datetime:
+        """See `Store.now`."""
+        await asyncio.sleep(0)
+        return self.database.date(self.database.clock())
+
     async def track_errors(self, tallies: Sequence[ErrorTally], *, node: str, version: str | None) -> list[ErrorChange]:
         """See `Store.track_errors`; nobody resolves an error here, so that none comes back."""
         del node, version
@@ -311,6 +319,6 @@ class MemoryStore:
     async def make_partitions(self) -> None:
         """See `Store.make_partitions`: memory has none."""
 
-    async def prune(self, *, completed: float, cancelled: float, dead: float) -> int:  # noqa: ARG002 - a simulation ends before anything is old
+    async def prune(self, *, completed: float, cancelled: float, dead: float, most_dead: int) -> int:  # noqa: ARG002 - a simulation ends before anything is old
         """See `Store.prune`: a simulation ends before anything is old."""
         return 0

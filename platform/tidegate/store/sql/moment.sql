@@ -1,0 +1,2 @@
+-- moment.sql: the database's time.
+SELECT statement_timestamp()
