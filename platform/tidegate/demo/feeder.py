@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from tidegate.demo.departures import Departure
-from tidegate.demo.jobs import aggregate_departures, send_receipt, send_welcome_email, train_model
+from tidegate.demo.jobs import aggregate_departures, read_scan, send_receipt, send_welcome_email, train_model
 from tidegate.handlers import Call
 
 __all__ = ["Client", "Planned", "feed", "pause", "plan", "tide"]
@@ -29,6 +29,7 @@ LETTERS: Final = 0.60
 TRAININGS: Final = 0.02
 TRAININGS_A_SECOND: Final = 1 / 3
 LATER: Final = 0.04
+CRASH_AT: Final = 0.2  # of the run: there is time to see it tried again
 _LOCALES: Final = ("en", "de", "fr")
 
 
@@ -48,13 +49,18 @@ class Client(Protocol):
         ...
 
 
-def plan(rate: float, seconds: float, rng: Random, flights: Iterator[Departure]) -> Iterator[Planned]:
-    """Yield what is to be enqueued, in order of time: about `rate` a second for `seconds`, without end where that is 0."""
+def plan(rate: float, seconds: float, rng: Random, flights: Iterator[Departure], *, crash: bool = False) -> Iterator[Planned]:
+    """Yield what is to be enqueued, in order of time: about `rate` a second for `seconds`, without end where that is 0.
+
+    With `crash` one job is among them that takes its process with it; only for a queue whose jobs have one of their own.
+    """
     customers = count(rng.randrange(1, 1_000_000))
     trainings = min(TRAININGS, TRAININGS_A_SECOND / rate)
     for at in _arrivals(rate, seconds, rng):
         drawn = rng.random()
-        if drawn < LETTERS:
+        if crash and at >= CRASH_AT * (seconds or PERIOD):
+            queue, call, crash = "ml", read_scan.call(page=rng.randint(1, 500), broken_off=True), False
+        elif drawn < LETTERS:
             queue, call = "email", _letter(next(customers), rng)
         elif drawn < LETTERS + trainings:
             queue, call = "ml", train_model.call(depth=rng.randint(2, 14), seed=rng.randint(1, 3))

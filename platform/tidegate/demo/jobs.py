@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from tidegate.backoff import exponential
-from tidegate.demo import letters, post, tables, training
+from tidegate.backoff import constant, exponential
+from tidegate.demo import letters, post, scans, tables, training
 from tidegate.demo.departures import Departure
 from tidegate.handlers import JobContext, job
 from tidegate.jobs import Dead, Job
 
-__all__ = ["Trained", "aggregate_departures", "send_receipt", "send_welcome_email", "train_model"]
+__all__ = ["Trained", "aggregate_departures", "read_scan", "send_receipt", "send_welcome_email", "train_model"]
 
 MAIL_BACKOFF = exponential(base=0.5, factor=2, cap=60)  # a server that greylists wants a second try, not a late one
 
@@ -57,3 +57,9 @@ def train_model(ctx: JobContext, depth: int, seed: int) -> Trained:
     tables.prepare(ctx.connection)
     tables.keep_model(ctx.connection, depth=depth, seed=seed, score=fit.score, file=str(file))
     return Trained(fit.score, str(file))
+
+
+@job(queue="ml", max_attempts=3, backoff=constant(1))
+def read_scan(ctx: JobContext, page: int, broken_off: bool = False) -> float:
+    """Return how much of a page is dark. One whose upload broke off takes the process with it, and is whole the next time."""
+    return scans.ink(scans.scan(page, post.home() / "scans"), broken_off=broken_off and ctx.attempt == 1)

@@ -92,7 +92,7 @@ async def run(
                     watch.say(f"the shop is open; letters go through {postbox.url}")
                     await feed(
                         tide,
-                        plan(rate, seconds, rng, departures(start)),
+                        plan(rate, seconds, rng, departures(start), crash=settings.queue("ml").executor == "process"),
                         stop=stop,
                         sent=lambda batch, ids: _sent(batch, ids, tally, look),
                     )

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tidegate.demo.findings import Counted, Letters, Models
-from tidegate.demo.tally import QueueTally
+from tidegate.demo.tally import Crash, QueueTally
 
 __all__ = ["QueueSummary", "Summary", "percentile", "show", "sizes", "summarise"]
 
@@ -37,6 +37,7 @@ class QueueSummary:
     wait_p50: float | None
     wait_p95: float | None
     consumers: tuple[int, ...]
+    crashes: tuple[Crash, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ def _queue(name: str, tally: QueueTally, began: float, ended: float) -> QueueSum
         wait_p50=_rounded(percentile(tally.waits, 0.50)),
         wait_p95=_rounded(percentile(tally.waits, 0.95)),
         consumers=sizes(tally.pool, began, ended),
+        crashes=tuple(tally.crashes),
     )
 
 
@@ -174,6 +176,10 @@ def _results(summary: Summary) -> Iterable[str]:
         else f"; the best reads {models.best_score:.1%} of unseen digits (depth {models.best_depth})"
     )
     yield f"models: {models.trained} trained{best}"
+    for queue in summary.queues:
+        for crash in queue.crashes:
+            then = "it was tried again" if crash.again else "it is dead"
+            yield f"crash: {queue.queue}: {crash.kind}, attempt {crash.attempt}: {crash.verdict}; {then}"
 
 
 def _verdict(summary: Summary) -> Iterable[str]:

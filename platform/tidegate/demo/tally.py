@@ -13,11 +13,24 @@ from typing import Final
 from tidegate.events import ConsumersChanged, Event, JobEnded, JobStarted
 from tidegate.jobs import State, Word
 
-__all__ = ["QueueTally", "Tally"]
+__all__ = ["Crash", "QueueTally", "Tally"]
 
 SAMPLE: Final = 100_000  # waits and pool changes kept for each queue; an hour at the demo's usual rate
+CRASHES: Final = 5  # told of each queue
 _FINAL: Final = frozenset({State.COMPLETED, State.CANCELLED, State.DEAD})
 _CHARGED: Final = frozenset({Word.FAILED, Word.RETRIED, Word.TIMED_OUT, Word.CRASHED})
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """An attempt that took its process with it."""
+
+    kind: str
+    attempt: int
+    verdict: str
+    """How the process ended."""
+    again: bool
+    """Whether the job was tried again."""
 
 
 @dataclass
@@ -32,6 +45,8 @@ class QueueTally:
     waits: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLE))
     pool: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=SAMPLE))
     """When (on the loop's clock) the pool got which size."""
+    crashes: list[Crash] = field(default_factory=list)
+    """The first attempts that took their process with them."""
 
     @property
     def open(self) -> int:
@@ -78,10 +93,10 @@ class Tally:
                 self._of(queue).waits.append(waited)
             case ConsumersChanged(queue=queue, alive=alive):
                 self.resized(queue, alive)
-            case JobEnded(word=word, job_id=job_id) if word in _CHARGED and event.state not in _FINAL:
-                self._retries[job_id] += 1
-            case JobEnded(queue=queue, job_id=job_id, state=state) if state in _FINAL:
-                self._ended(self._of(queue), job_id, state)
+            case JobEnded():
+                if event.word is Word.CRASHED:
+                    self._crashed(event)
+                self._charged(event)
             case _:
                 pass
 
@@ -90,6 +105,18 @@ class Tally:
         pool = self._of(queue).pool
         if not pool or pool[-1][1] != alive:
             pool.append((self._clock(), alive))
+
+    def _crashed(self, event: JobEnded) -> None:
+        crashes = self._of(event.queue).crashes
+        if len(crashes) < CRASHES:
+            verdict = event.failure.message if event.failure is not None else ""
+            crashes.append(Crash(event.kind.partition(":")[2] or event.kind, event.attempt, verdict, event.state not in _FINAL))
+
+    def _charged(self, event: JobEnded) -> None:
+        if event.state in _FINAL:
+            self._ended(self._of(event.queue), event.job_id, event.state)
+        elif event.word in _CHARGED:
+            self._retries[event.job_id] += 1
 
     def _ended(self, tally: QueueTally, job_id: int, state: State) -> None:
         retries = self._retries.pop(job_id, 0)

@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from tidegate.failure import describe
+
 __all__ = ["TERMINATED", "ChildEnd", "ParentEnd", "leave"]
 
 TERMINATED: Final = 128 + signal.SIGTERM  # the exit code by which shells, too, know an end by SIGTERM
@@ -118,6 +120,11 @@ class ChildEnd:
     def ready(self, **facts: Any) -> None:
         """Say that the target can begin, and what the parent should know about it."""
         self.send(json.dumps({"ready": facts}).encode())
+
+    def refuse(self, error: BaseException) -> None:
+        """Say that the target cannot begin, and why."""
+        failure = describe(error, skip=1)
+        self.send(json.dumps({"message": f"{type(error).__name__}: {failure.message}", "error": failure.traceback}).encode())
 
     def waiting(self) -> bool:
         """Tell whether a message, or the end, is there to be received."""

@@ -200,11 +200,11 @@ class ProcessChild(Child):
             error.add_note(said.get("error", ""))
             raise error
         reason = await self.join()
-        raise (
-            reason.error
-            if isinstance(reason, Crash)
-            else NotReady(f"process {process.pid} ({self.target}) ended before it was ready")
-        )
+        early = NotReady(f"process {process.pid} ({self.target}) ended before it was ready")
+        failure = reason.error if isinstance(reason, Crash) else early
+        if self._capture is not None and (output := self._capture.take().output):
+            failure.add_note(f"It wrote:\n{output}")
+        raise failure
 
     async def _watch(self, process: subprocess.Popen[bytes]) -> Reason:
         try:

@@ -21,7 +21,6 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from tidegate.failure import describe
 from tidegate.supervision import lifeline
 from tidegate.supervision.channel import TERMINATED, ChildEnd
 
@@ -47,9 +46,8 @@ def main(argv: list[str]) -> int:
         sys.path[:] = order["path"]
         target = resolve(order["target"])
     except Exception as error:  # noqa: BLE001 - whatever importing the user's module raises is what the parent must hear
-        failure = {"error": describe(error, skip=1).traceback, "message": f"{type(error).__name__}: {error}"}
         with suppress(OSError):  # nobody listens any more: the lifeline does the rest
-            channel.send(json.dumps(failure).encode())
+            channel.refuse(error)
         return 1
     return _run(target, channel, order)
 

@@ -42,6 +42,14 @@ async def test_a_short_run_ends_with_everything_done_retried_or_dead(database, t
     assert "letters go through smtp://127.0.0.1:" in words
 
 
+async def test_a_run_shows_a_crash_that_costs_one_attempt(database, tmp_path):
+    summary, _ = await ran(database, tmp_path, seconds=2, rate=20)
+    [crash] = summary.queues[2].crashes
+    assert (crash.kind, crash.attempt, crash.again) == ("read_scan", 1, True)
+    assert crash.verdict.startswith("its process was ended by SIGBUS (Bus error)")
+    assert summary.queues[2].done == summary.queues[2].enqueued
+
+
 async def test_a_run_leaves_letters_counts_and_pool_sizes(database, tmp_path):
     summary, _ = await ran(database, tmp_path, seconds=2, rate=30)
     email, analytics, _ = summary.queues

@@ -9,6 +9,7 @@ import pytest
 from tidegate.demo.customers import Domain, domain
 from tidegate.demo.departures import departures
 from tidegate.demo.feeder import feed, pause, plan, tide
+from tidegate.demo.jobs import read_scan
 from tidegate.handlers import handler_of
 from tidegate.testing import run_virtual
 
@@ -24,6 +25,17 @@ def long():
 
 def test_a_plan_keeps_its_rate_on_average(long):
     assert 19 < len(long) / 300 < 21
+
+
+@pytest.mark.parametrize("seconds", [30.0, 0])
+def test_a_plan_with_a_crash_has_one_early_enough_to_be_tried_again(seconds):
+    plans = takewhile(lambda each: each.at < 100, plan(20.0, seconds, Random(0), departures(), crash=True))
+    scans = [each for each in plans if each.call.function is read_scan]
+    assert [(6 <= each.at < 8, each.queue, each.call.kwargs["broken_off"]) for each in scans] == [(True, "ml", True)]
+
+
+def test_a_plan_without_a_crash_has_none(long):
+    assert not any(each.call.function is read_scan for each in long)
 
 
 def test_a_plan_is_in_order_and_ends_in_time(long):

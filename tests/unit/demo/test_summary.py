@@ -8,7 +8,7 @@ from rich.console import Console
 
 from tidegate.demo.findings import Counted, Letters, Models
 from tidegate.demo.summary import percentile, show, sizes, summarise
-from tidegate.demo.tally import QueueTally
+from tidegate.demo.tally import Crash, QueueTally
 
 LETTERS = Letters(arrived=8, copies=9, folder="mail")
 COUNTED = Counted(counted=5, ledger=12, aggregated=12, routes=3)
@@ -113,6 +113,18 @@ def test_plain_output_tells_counts_waits_and_pool_sizes():
 
 def test_plain_output_names_each_problem():
     assert "problem: email: 8 letters were sent, 7 arrived" in shown(summary(letters=Letters(7, 7, "mail")))
+
+
+def test_a_crash_is_told_with_its_verdict_and_what_came_of_it():
+    crashes = [
+        Crash("read_scan", 1, "its process was ended by SIGBUS", again=True),
+        Crash("read_scan", 3, "exit code 3", again=False),
+    ]
+    lines = [line for line in shown(summary(queue=email(crashes=crashes))).splitlines() if line.startswith("crash")]
+    assert lines == [
+        "crash: email: read_scan, attempt 1: its process was ended by SIGBUS; it was tried again",
+        "crash: email: read_scan, attempt 3: exit code 3; it is dead",
+    ]
 
 
 def test_a_terminal_sees_a_sparkline_with_its_range():

@@ -1,8 +1,8 @@
 import pytest
 
-from tidegate.demo.tally import Tally
+from tidegate.demo.tally import Crash, Tally
 from tidegate.events import ConsumersChanged, JobEnded, JobStarted
-from tidegate.jobs import State, Word
+from tidegate.jobs import Failure, State, Word
 
 
 @pytest.fixture
@@ -27,6 +27,24 @@ def test_a_job_is_counted_by_the_state_that_it_ended_in(tally, word, state, what
     tally.enqueued("email", [1, 2])
     tally.heard(ended(1, word, state))
     assert (getattr(tally.queues["email"], what), tally.queues["email"].open) == (1, 1)
+
+
+def test_a_crash_is_told_with_its_verdict_and_counts_as_any_attempt(tally):
+    tally.enqueued("email", [1])
+    failure = Failure("Crashed", "its process was ended by SIGBUS")
+    tally.heard(JobEnded("email", "shop:send", 1, 1, Word.CRASHED, State.SCHEDULED, 0.1, failure))
+    tally.heard(JobEnded("email", "shop:send", 1, 2, Word.CRASHED, State.DEAD, 0.1, None))
+    assert tally.queues["email"].crashes == [
+        Crash("send", 1, "its process was ended by SIGBUS", again=True),
+        Crash("send", 2, "", again=False),
+    ]
+    assert (tally.queues["email"].retried, tally.queues["email"].dead) == (1, 1)
+
+
+def test_only_the_first_crashes_of_many_are_told(tally):
+    for n in range(20):
+        tally.heard(ended(n, Word.CRASHED, State.SCHEDULED))
+    assert len(tally.queues["email"].crashes) == 5
 
 
 def test_an_attempt_that_is_tried_again_counts_as_retried_and_leaves_the_job_open(tally):

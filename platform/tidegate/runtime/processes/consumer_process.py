@@ -8,7 +8,7 @@ from typing import Final
 import psutil
 
 from tidegate.runtime.processes.wire import Order
-from tidegate.supervision import ProcessChild
+from tidegate.supervision import ProcessChild, Reason, Shutdown, expected
 
 __all__ = ["WARM_TIMEOUT", "ConsumerProcess"]
 
@@ -38,6 +38,11 @@ class ConsumerProcess(ProcessChild):
     def worn(self, *, max_jobs: int, max_memory: int) -> bool:
         """Tell whether it is to be replaced by a fresh one; a limit of 0 is none."""
         return self.spent or 0 < max_jobs <= self.jobs or 0 < max_memory < self._rss()
+
+    def _reason(self, pid: int, returncode: int) -> Reason:
+        """How it ended is for its consumer to judge, with what it ran in hand: to its supervisor it is no crash."""
+        reason = super()._reason(pid, returncode)
+        return reason if expected(reason) or not self.facts else Shutdown(reason)
 
     def _rss(self) -> int:
         try:

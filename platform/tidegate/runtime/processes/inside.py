@@ -47,10 +47,14 @@ def main(channel: ChildEnd, values: Mapping[str, Any]) -> None:
     order = wire.Order.of(values)
     memory.limit(order.memory)
     began = time.monotonic()
-    handlers = Handlers(order.modules, path=Path(order.folder))
     transactions = InsideTransactions(order.database)
-    if any(handlers.resolve(kind).wants_context for kind in handlers.kinds()):
-        transactions.prepare()
+    try:
+        handlers = Handlers(order.modules, path=Path(order.folder))
+        if any(handlers.resolve(kind).wants_context for kind in handlers.kinds()):
+            transactions.prepare()
+    except Exception as error:  # noqa: BLE001 - whatever importing the user's modules raises is what the node must hear
+        channel.refuse(error)
+        sys.exit(1)
     gc.freeze()  # what was imported stays: no collection needs to walk it again
     channel.ready(imported=time.monotonic() - began)
     Inside(channel, order, handlers, transactions).serve()

@@ -269,7 +269,8 @@ class ProcessRunner:
         reason = await process.join()
         if self._over or self._busy or process.spent or process is not self._process:
             return
-        logger.warning("%s: process %s ended while idle (%s); it is replaced", self.name, process.pid, reason)
+        how = reason.detail if isinstance(reason, Shutdown) else reason
+        logger.warning("%s: process %s ended while idle (%s); it is replaced", self.name, process.pid, how)
         self._emit(Restarted(self.name))
         with suppress(FailedToStart):  # reported by its supervisor; the next call tries again, and lets it be known
             await self._warm()

@@ -20,6 +20,7 @@ from tidegate.supervision.capture import Captured
 
 __all__ = ["Death", "explained", "failure_of", "oom_kills", "share", "size", "where"]
 
+VMSTAT: Final = Path("/proc/vmstat")
 LAST_WORDS: Final = 2_000  # characters of stderr in which a reason is looked for
 HUNG_UP: Final = "its process closed the channel to its node"
 NO_ANSWER: Final = "its process said what is no answer"
@@ -72,7 +73,7 @@ def share(output: str, jobs: int) -> str | None:
 def oom_kills() -> int | None:
     """Return how often the kernel has killed for want of memory since this machine runs; None where it does not tell."""
     try:
-        text = Path("/proc/vmstat").read_text("ascii")
+        text = VMSTAT.read_text("ascii")
     except OSError:
         return None
     return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), None)
