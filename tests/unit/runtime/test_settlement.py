@@ -9,6 +9,7 @@ import pytest
 from tidegate.backoff import constant
 from tidegate.errors import UnknownKind
 from tidegate.jobs import Crashed, Done, Failed, Failure, Job, Reason, State
+from tidegate.redaction import Redactor
 from tidegate.runtime.settlement import Settlement
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,7 +23,8 @@ class Known:
             raise UnknownKind(kind, ())
         spec = SimpleNamespace(max_attempts=None, backoff=None, on_error=None, timeout=7.0 if kind == "b" else None)
         signature = SimpleNamespace(encode_result=lambda value: str(value).encode())
-        return SimpleNamespace(kind=kind, batch=BATCHES.get(kind), spec=spec, signature=signature)
+        redactor = Redactor()
+        return SimpleNamespace(kind=kind, batch=BATCHES.get(kind), spec=spec, signature=signature, redactor=redactor)
 
 
 @pytest.fixture

@@ -60,7 +60,9 @@ def test_a_plain_success_is_told_in_a_few_bytes():
 
 
 def test_an_order_arrives_as_it_went():
-    order = Order("ml", "n1", "postgresql://", ["shop.jobs"], "/shop", 60.0, 5.0, 3, linear(1), 3, 1024, 0, 2**63)
+    order = Order(
+        "ml", "n1", "postgresql://", ["shop.jobs"], "/shop", 60.0, 5.0, 3, linear(1), 3, 1024, 0, with_locals=True, seed=2**63
+    )
     assert Order.of(json.loads(json.dumps(order.as_json()))) == order
 
 
