@@ -24,6 +24,7 @@ TARGETS: Final = {
     "enqueue": Target("tidegate.cli.enqueue:enqueue", "Enqueue one job."),
     "jobs": Target("tidegate.cli.jobs:jobs", "List, show, explain, cancel and retry jobs."),
     "queues": Target("tidegate.cli.queues:queues", "List, show, explain, pause, resume and purge queues."),
+    "workers": Target("tidegate.cli.workers:workers", "List the nodes of the fleet, and show what one of them is doing."),
     "db": Target("tidegate.cli.db:db", "Migrate the database, and show how it stands."),
     "config": Target("tidegate.cli.config:config", "Check and show the settings."),
     "demo": Target("tidegate.cli.demo:demo", "Run the demo shop: real jobs for a first look."),
@@ -43,7 +44,6 @@ LATER: Final = {
     "reload": "reload without restart",
     "scale": "scaling by hand",
     "top": "the live view",
-    "workers": "the view of nodes",
 }
 """Commands that are promised and not there yet -> what they belong to."""
 

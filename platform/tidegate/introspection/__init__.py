@@ -4,12 +4,14 @@
 """
 
 from tidegate.introspection.asking import NoPartition
+from tidegate.introspection.asking_nodes import ANSWER_TIMEOUT, ask_node, named_node
 from tidegate.introspection.explain import JobFacts, QueueFacts, Why, why_job, why_queue
 from tidegate.introspection.inspector import STATES, Inspector, JobFilter
 from tidegate.introspection.interventions import Cancelled, Operator, Retried
 from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView, iso
 
 __all__ = [
+    "ANSWER_TIMEOUT",
     "STATES",
     "AttemptView",
     "Cancelled",
@@ -26,7 +28,9 @@ __all__ = [
     "QueueView",
     "Retried",
     "Why",
+    "ask_node",
     "iso",
+    "named_node",
     "why_job",
     "why_queue",
 ]

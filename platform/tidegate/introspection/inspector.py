@@ -171,6 +171,7 @@ class Inspector:
                 leader=row["leader"],
                 queues=tuple(row["queues"]),
                 status=_mapping(row["status"]),
+                said_at=row["said_at"],
             )
             for row in self._rows("inspect_nodes")
         ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 __all__ = ["AttemptView", "JobDetail", "JobView", "NodeView", "PoolView", "QueueView", "iso"]
@@ -210,6 +210,8 @@ class NodeView:
     queues: tuple[str, ...]
     status: Mapping[str, Any] = field(default_factory=dict)
     """What the node says of itself; whatever does not read is left out."""
+    said_at: datetime | None = None
+    """When it said that, on the database's clock."""
 
     def pool(self, queue: str) -> PoolView:
         """Return its consumers of one queue; all zero where it has said nothing yet."""
@@ -240,7 +242,18 @@ class NodeView:
 
     def _queue_as_json(self, queue: str) -> dict[str, Any]:
         told = self._told(queue)
-        return {**self.pool(queue).as_json(), "jobs_processed": told.get("jobs_processed"), "last_job_at": told.get("last_job_at")}
+        return {
+            **self.pool(queue).as_json(),
+            "jobs_processed": told.get("jobs_processed"),
+            "last_job_at": iso(self._last_job(told)),
+        }
+
+    def _last_job(self, told: Mapping[str, Any]) -> datetime | None:
+        """Return when the last job ended: the node tells it on its own clock, and what that clock showed when it said so."""
+        last, clock = told.get("last_job"), self.status.get("clock")
+        if self.said_at is None or not isinstance(last, int | float) or not isinstance(clock, int | float):
+            return None
+        return self.said_at - timedelta(seconds=max(clock - last, 0.0))
 
     def _told(self, queue: str) -> Mapping[str, Any]:
         queues = self.status.get("queues")

@@ -15,7 +15,7 @@ from typing import Protocol
 from tidegate.errors import DatabaseUnreachable
 from tidegate.events import DatabaseFailed, Event
 from tidegate.runtime.ports import Notifications
-from tidegate.store.listener import NotTold
+from tidegate.store.listener import Notification, NotTold
 from tidegate.supervision import FunctionChild
 
 __all__ = ["Listener", "Switchboard"]
@@ -36,10 +36,21 @@ class Switchboard:
 
     def __init__(self) -> None:
         self._lines: dict[str, Told] = {}
+        self._tell_node: Callable[[str | None], None] = _nobody
+        self.heard = False
+        """Whether notifications arrive."""
 
     def connect(self, queue: str, session: Told) -> None:
         """Send what concerns `queue` to `session` from now on."""
         self._lines[queue] = session
+
+    def connect_node(self, tell: Callable[[str | None], None]) -> None:
+        """Call `tell` with each node of which something is asked; with None when something may have been."""
+        self._tell_node = tell
+
+    def tell_node(self, node: str) -> None:
+        """Pass on that something is asked of a node."""
+        self._tell_node(node)
 
     def tell(self, queue: str, places: Mapping[int, int]) -> None:
         """Pass on where rows became ready; a queue that this node does not serve is nobody's business here."""
@@ -50,6 +61,7 @@ class Switchboard:
         """Make every session look."""
         for session in self._lines.values():
             session.told({})
+        self._tell_node(None)
 
 
 class Listener(FunctionChild):
@@ -82,12 +94,12 @@ class Listener(FunctionChild):
                 try:
                     if said:
                         logger.warning("notifications arrive again")
-                    said, self.listening = False, True
+                    said, self.listening, self._switchboard.heard = False, True, True
                     self._switchboard.tell_all()
                     async for told in subscription.notifications():
-                        self._switchboard.tell(told.queue, told.ready)
+                        self._pass_on(told)
                 finally:
-                    self.listening = False
+                    self.listening = self._switchboard.heard = False
                     await subscription.close()
             except NotTold as error:
                 if not said:
@@ -100,3 +112,13 @@ class Listener(FunctionChild):
                 said = True
                 self._emit(DatabaseFailed("listen", str(error)))
             await asyncio.sleep(self._rng.uniform(0.2, 1.0))
+
+    def _pass_on(self, told: Notification) -> None:
+        if told.node is not None:
+            self._switchboard.tell_node(told.node)
+        else:
+            self._switchboard.tell(told.queue, told.ready)
+
+
+def _nobody(node: str | None) -> None:
+    """Be nobody who could be asked."""

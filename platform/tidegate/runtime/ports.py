@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from tidegate.runtime.answers import Requesting
 from tidegate.runtime.heartbeat import Beating, Heartbeat
 from tidegate.runtime.node_lease import NodeLease, boot_time
 from tidegate.runtime.runner import Transactions
@@ -18,6 +19,7 @@ from tidegate.store.heart import Heart, accuse
 from tidegate.store.listener import Notification, subscribe
 from tidegate.store.postgres import PostgresStore
 from tidegate.store.protocol import Accusation, Store
+from tidegate.store.requests import Requests
 
 __all__ = ["HeartbeatMaker", "Notifications", "Ports", "postgres_ports"]
 
@@ -56,6 +58,8 @@ class Ports:
     transactions: Transactions
     accuse: Callable[[str, Accusation], None] | None = None
     """Declares a node dead with what it says of its end; blocks, for the watchdog's thread. None: no thread watches the loop."""
+    requests: Requesting | None = None
+    """Where others ask this node; blocks, for a thread of its own. None: nobody can ask."""
     database: str = ""
     """The address under which the consumers' processes reach the database by themselves."""
     clock: Callable[[], float] = boot_time
@@ -71,4 +75,5 @@ def postgres_ports(database: str, store: PostgresStore) -> Ports:
         return Heartbeat(lease, Heart(database), status=status, on_lost=on_lost, on_failed=on_failed)
 
     transactions = EngineTransactions(store.engine)
-    return Ports(store, lambda: subscribe(database), heartbeat, transactions, partial(accuse, database), database)
+    listen, blame = partial(subscribe, database), partial(accuse, database)
+    return Ports(store, listen, heartbeat, transactions, blame, Requests(database), database)

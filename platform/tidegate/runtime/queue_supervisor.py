@@ -2,6 +2,7 @@
 
     QueueSupervisor          one_for_one; past its intensity it ends, and the process with it
     |- Watchdog              a thread that watches the loop, from first to last
+    |- Answers               what it says when it is asked, from a thread
     |- what the caller adds  metrics port, web: first, so that they still answer while the rest drains
     |- ErrorWriter           writes down what failed, in batches; stops after those who fail
     |- Listener              one LISTEN connection
@@ -16,6 +17,7 @@ Everything below the root receives its collaborators; only here they are made.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import socket
@@ -29,6 +31,7 @@ from tidegate.backoff import exponential
 from tidegate.events import Events, QueueBroken, QueueMended, Restarted
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
+from tidegate.runtime.answers import Answer, Answers, Requesting, tree_as_json
 from tidegate.runtime.error_tracker import ErrorTracker, ErrorWriter
 from tidegate.runtime.executors import Executor, LoopExecutor, ThreadExecutor
 from tidegate.runtime.forensics import Forensics
@@ -37,6 +40,7 @@ from tidegate.runtime.listener import Listener, Switchboard
 from tidegate.runtime.loop_lag import LoopLag
 from tidegate.runtime.maintenance import Maintenance, Snapshot
 from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.node_status import Done, pools
 from tidegate.runtime.ports import Ports
 from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_manager import PATIENCE, QueueManager, Services
@@ -84,6 +88,8 @@ class QueueSupervisor(Supervisor):
             self.events.subscribe(spans.on_event)
         self._switchboard = Switchboard()
         self._end_process = end_process
+        self._done = Done()
+        self.events.subscribe(self._done.on_event)
         self.runs = Runs()
         self.lag = LoopLag()
         self._quarantine = Quarantine()
@@ -104,7 +110,9 @@ class QueueSupervisor(Supervisor):
         )
         membership = ChildSpec("membership", self._membership, shutdown=None, start_timeout=self._patience())
         watchdog = () if ports.accuse is None else (ChildSpec("watchdog", partial(self._watchdog, ports.accuse)),)
-        children = (*watchdog, *extra, ChildSpec("errors", self._error_writer), ChildSpec("listener", self._listener), membership)
+        answers = () if ports.requests is None else (ChildSpec("answers", partial(self._answers, ports.requests)),)
+        errors, listener = ChildSpec("errors", self._error_writer), ChildSpec("listener", self._listener)
+        children = (*watchdog, *answers, *extra, errors, listener, membership)
         super().__init__(children, name="node", rng=self._rng, on_restart=self._restarted)
 
     @property
@@ -158,17 +166,14 @@ class QueueSupervisor(Supervisor):
 
     def status(self) -> Mapping[str, Any]:
         """What this node says of itself in the fleet's table."""
-        pools = {}
-        for name, manager in self.managers.items():
-            size, bounds = manager.size(), manager.queue.consumers
-            pools[name] = {"alive": size.alive, "busy": size.busy, "target": size.target, "min": bounds.min, "max": bounds.max}
         lag = self.lag.worst
         return {
-            "queues": pools,
+            "queues": pools(self.managers, self._done),
             "broken": list(self.broken),
             "draining": self._draining,
             "config": self.settings.fingerprint,
             "loop_lag": None if lag is None else round(lag, 2),
+            **self._done.now(),
         }
 
     def _new_lease(self) -> NodeLease:
@@ -205,6 +210,13 @@ class QueueSupervisor(Supervisor):
             emit=self.events.emit,
             rng=self._rng,
         )
+
+    def _answers(self, requests: Requesting) -> Answers:
+        clock = asyncio.get_running_loop().time  # the answer may be read from a thread
+        tree = Answer(lambda _: {"tree": tree_as_json(self.tree(), clock())})
+        answers = Answers(lambda: self.node, requests, {"tree": tree}, deaf=lambda: not self._switchboard.heard)
+        self._switchboard.connect_node(lambda node: answers.look() if node in {None, self.node} else None)
+        return answers
 
     def _patience(self) -> float:
         """Return how long all queues may take to start: processes, which import the jobs modules, take their time."""

@@ -18,6 +18,7 @@ from tidegate.errors import DatabaseUnreachable, TidegateError
 from tidegate.events import DatabaseFailed, Event, NodeDown, NodeUp
 from tidegate.runtime.coroner import Coroner
 from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.node_status import VOLATILE
 from tidegate.runtime.ports import HeartbeatMaker
 from tidegate.runtime.rescue import rescue_lost
 from tidegate.store.protocol import NodeRow, Store
@@ -28,6 +29,7 @@ __all__ = ["LostIdentity", "WorkerRegistry"]
 logger = logging.getLogger("tidegate.registry")
 
 TICK = 1.0  # seconds; a lost node's jobs are rescued within `lease` + one tick
+SAY_EVERY = 10.0  # seconds, where nothing but memory and lag has changed
 KINDS_EVERY = 20.0  # seconds; well below the 60 after which an unknown kind is buried (K1)
 
 
@@ -68,6 +70,8 @@ class WorkerRegistry(FunctionChild):
         self._coroner = coroner
         self._rng = rng
         self._said = "null"
+        self._stable: Mapping[str, Any] = {}
+        self._say_at = 0.0
         self._kinds_at = 0.0
         self._failing = False
         self._heartbeat = heartbeat(lease, status=lambda: self._said, on_lost=self._is_lost, on_failed=self._failed)
@@ -143,11 +147,12 @@ class WorkerRegistry(FunctionChild):
 
     async def _publish(self) -> None:
         """Tell the fleet what has changed here; the heartbeat repeats it, but comes too seldom for somebody who looks."""
-        said = json.dumps(self._status())
-        if said == self._said:
+        status, now = self._status(), asyncio.get_running_loop().time()
+        stable = {key: value for key, value in status.items() if key not in VOLATILE}
+        if stable == self._stable and now < self._say_at:
             return
-        self._said = said
-        if not await self._store.heartbeat(self._lease.node, lease=self._lease.lease, status=said):
+        self._said, self._stable, self._say_at = json.dumps(status), stable, now + SAY_EVERY
+        if not await self._store.heartbeat(self._lease.node, lease=self._lease.lease, status=self._said):
             self._is_lost()
 
     def _failed(self, error: str) -> None:

@@ -132,9 +132,10 @@ class Consumer(Stage, Generic[In]):
         del self._unhandled[:n]
 
     def describe(self) -> Mapping[str, object]:
-        """Return its state in plain values, `running` being the events in the hands of `handle_events`."""
+        """Return its state in plain values: `demand` is what it asked for and has not handled, `running` what it is handling."""
         subscriptions = [{"to": label(sub.producer), "demand": inflow.demand} for sub, inflow in self._inflows.items()]
-        return {**super().describe(), "running": self._running(), "subscriptions": subscriptions}
+        demand = sum(inflow.demand for inflow in self._inflows.values())
+        return {**super().describe(), "demand": demand, "running": self._running(), "subscriptions": subscriptions}
 
     # Subscriptions
 

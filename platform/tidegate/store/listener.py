@@ -27,6 +27,8 @@ class Notification:
     queue: str
     ready: dict[int, int] = field(default_factory=dict)
     controls: bool = False
+    node: str | None = None
+    """The node of which something is asked; then it is about no queue."""
     circuit: str | None = None
 
 
@@ -34,6 +36,8 @@ def parse(payload: str) -> Notification | None:
     """Return what `payload` says, None where it is not one of ours."""
     try:
         value = json.loads(payload)
+        if "node" in value:
+            return Notification("", node=str(value["node"]))
         if "circuit" in value:
             return Notification("", circuit=str(value["circuit"]))
         ready = {int(priority): int(seq) for priority, seq in (value.get("ready") or {}).items()}

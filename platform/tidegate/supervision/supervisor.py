@@ -8,7 +8,7 @@ no two restarts interleave. No code of a user's runs unguarded in here, so there
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from random import Random
 from typing import Any, ClassVar, Self
@@ -148,7 +148,11 @@ class Supervisor(Lifecycle):
 
     def tree(self) -> TreeNode:
         """Return the tree from here down, for dashboards and the command line."""
-        return TreeNode(self.name, "supervisor", self.state, 0, self._since, self._roster.nodes())
+        return TreeNode(self.name, "supervisor", self.state, 0, self._since, self._roster.nodes(), self.describe())
+
+    def describe(self) -> Mapping[str, object]:
+        """Return what there is to know about it besides its children."""
+        return {"strategy": self.strategy.value, "zombies": self.zombies}
 
     # What slots ask and tell
 

@@ -641,6 +641,7 @@ async def test_describe_gives_plain_values():
         "name": "c1",
         "state": "running",
         "mailbox": 0,
+        "demand": 3,
         "running": 0,
         "subscriptions": [{"to": "email", "demand": 3}],
     }

@@ -1,0 +1,153 @@
+"""`tidegate workers`: the nodes of the fleet, and what one of them is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from tidegate.cli.lazy import Group
+from tidegate.cli.output import emit_json
+from tidegate.cli.params import json_option, limit_option
+from tidegate.cli.scope import Scope
+from tidegate.cli.tables import Column, show_record, show_table
+from tidegate.cli.wording import NOTHING, count, moment, noun, span
+
+if TYPE_CHECKING:
+    from tidegate.introspection import NodeView
+
+__all__ = ["workers"]
+
+COLUMNS: Final = (
+    Column("NODE"),
+    Column("HOST", cut=True),
+    Column("PID", right=True),
+    Column("STARTED"),
+    Column("HEARTBEAT", right=True),
+    Column("LEADER"),
+    Column("BUSY", right=True),
+    Column("PROCESSED", right=True),
+    Column("MEMORY", right=True),
+    Column("LAG", right=True),
+    Column("QUEUES", cut=True),
+)
+TREE: Final = (
+    Column("PART"),
+    Column("STATE"),
+    Column("FOR", right=True),
+    Column("RESTARTS", right=True),
+    Column("DEMAND", right=True),
+    Column("BUFFERED", right=True),
+    Column("RUNNING", right=True),
+    Column("ZOMBIES", right=True),
+    Column("MORE", cut=True),
+)
+IN_COLUMNS: Final = {"demand", "buffered", "running", "zombies"}
+UNSAID: Final = {"kind", "name", "state", "strategy", "subscriptions", "consumers", "hints", "mailbox", "node"}
+"""What the other columns say, or what only --json is for."""
+
+
+@click.group(cls=Group, later={"stacks": "stacks of a running node", "drain": "draining from afar"})
+def workers() -> None:
+    """List the nodes of the fleet, and show what one of them is doing."""
+
+
+@workers.command("list")
+@limit_option
+@json_option
+@click.pass_obj
+def list_workers(scope: Scope, limit: int, as_json: bool) -> None:
+    """List the live nodes, the oldest first."""
+    with scope.inspector() as inspector:
+        found = inspector.nodes()[:limit]
+    if as_json:
+        emit_json([node.as_json() for node in found])
+    else:
+        show_table(COLUMNS, map(_row, found), empty="no node runs; `tidegate up` starts one")
+
+
+@workers.command("show")
+@click.argument("node")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="Seconds to wait for its answer.")
+@json_option
+@click.pass_obj
+def show_worker(scope: Scope, node: str, timeout: float, as_json: bool) -> None:
+    """Show the supervision tree of a running node, as the node itself tells it now: NODE is its name, or how that begins."""
+    from tidegate.introspection import ask_node, named_node  # noqa: PLC0415 - psycopg costs what `--help` should not pay
+
+    with scope.connection() as connection:
+        view = named_node(node, scope.inspector_of(connection).nodes())
+        answer = ask_node(connection, view.node, "tree", timeout=timeout)
+    if as_json:
+        emit_json({**view.as_json(), **answer})
+        return
+    show_record(_fields(view, answer))
+    click.echo()
+    show_table(TREE, _lines(answer["tree"]), empty="it runs nothing")
+
+
+def _row(view: NodeView) -> Sequence[str]:
+    told = view.as_json()
+    pools = told["queues"].values()
+    return (
+        view.node,
+        view.host,
+        str(view.pid),
+        moment(view.started_at),
+        span(view.heartbeat_age),
+        "leader" if view.leader else NOTHING,
+        f"{sum(pool['busy'] for pool in pools)}/{sum(pool['alive'] for pool in pools)}",
+        count(sum(pool["jobs_processed"] or 0 for pool in pools)),
+        _mebibytes(told["rss"]),
+        span(told["loop_lag"]),
+        ", ".join(f"{queue} (broken)" if queue in view.broken else queue for queue in view.queues),
+    )
+
+
+def _fields(view: NodeView, answer: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    told = view.as_json()
+    yield "node", f"{view.node}{', leader' if view.leader else ''}"
+    yield "host", f"{view.host}, process {view.pid}"
+    yield "version", view.version
+    yield "started", moment(view.started_at)
+    yield "heartbeat", f"{span(view.heartbeat_age)} ago"
+    yield "memory", _mebibytes(told["rss"])
+    yield "event loop", "BLOCKED" if answer["loop"] == "blocked" else f"running, lag {span(told['loop_lag'])}"
+    for queue, pool in told["queues"].items():
+        state = "broken" if queue in view.broken else f"{pool['busy']} busy of {pool['alive']}, {pool['target']} wanted"
+        last = f", the last {pool['last_job_at']}" if pool["last_job_at"] else ""
+        yield queue, f"{state}; {noun(pool['jobs_processed'] or 0, 'job')} run{last}"
+
+
+def _lines(node: Mapping[str, Any], depth: int = 0) -> Iterator[Sequence[str]]:
+    """Write a node of the tree and what is below it, a line each."""
+    detail = node["detail"]
+    zombies = detail.get("zombies") or (1 if node["state"] == "zombie" else 0)
+    yield (
+        f"{'  ' * depth}{node['name']}",
+        node["state"],
+        span(node["age"]),
+        count(node["restarts"]),
+        count(detail.get("demand")),
+        count(detail.get("buffered")),
+        count(detail.get("running")),
+        count(zombies),
+        _more(detail),
+    )
+    for child in node["children"]:
+        yield from _lines(child, depth + 1)
+
+
+def _more(detail: Mapping[str, Any]) -> str:
+    said = {name: value for name, value in detail.items() if name not in IN_COLUMNS | UNSAID}
+    words = [name if value is True else f"{name} {_short(value)}" for name, value in said.items() if value not in (False, None)]
+    return ", ".join(str(detail.get("strategy") or "").split() + words) or NOTHING
+
+
+def _short(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _mebibytes(size: Any) -> str:
+    return f"{size / 2**20:,.0f} MiB" if isinstance(size, int) else NOTHING

@@ -1,0 +1,57 @@
+"""Asking a running node: which one is meant, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from tidegate.errors import NotFound, Refused, Unhealthy, UsageError, nearest
+from tidegate.introspection.asking import asking
+from tidegate.introspection.shapes import NodeView
+from tidegate.store.requests import ask
+
+__all__ = ["ANSWER_TIMEOUT", "ask_node", "named_node"]
+
+ANSWER_TIMEOUT = 15.0  # seconds; a node whose event loop is blocked notices that it is asked within four
+
+
+def named_node(name: str, nodes: Sequence[NodeView]) -> NodeView:
+    """Return the live node of that name, or the only one whose name begins so; NotFound or UsageError where there is none."""
+    exact = [node for node in nodes if node.node == name]
+    found = exact or [node for node in nodes if node.node.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    names = [node.node for node in nodes]
+    if found:
+        raise UsageError(
+            f"{name!r} begins the names of {len(found)} nodes", hint=f"nodes: {', '.join(node.node for node in found)}"
+        )
+    close = nearest(name, names)
+    raise NotFound(
+        f"there is no live node {name!r}{f'; did you mean {close[0]!r}?' if close else ''}",
+        hint=f"nodes: {', '.join(names)}" if names else "no node runs; `tidegate up` starts one",
+    )
+
+
+def ask_node(
+    connection: psycopg.Connection[Any],
+    node: str,
+    about: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    timeout: float = ANSWER_TIMEOUT,
+) -> Any:
+    """Return what the node answers; Unhealthy where it does not within `timeout` seconds, Refused where it cannot."""
+    with asking("ask the node"):
+        said = ask(connection, node, about, params or {}, timeout=timeout)
+    if said is None:
+        raise Unhealthy(
+            f"node {node} did not answer within {timeout:g} s",
+            hint="its process may be stopped, or cut off from the database; `tidegate workers list` shows its last heartbeat",
+        )
+    answer, error = said
+    if error is not None:
+        raise Refused(f"node {node}: {error}")
+    return answer
