@@ -53,6 +53,7 @@ chaos: setup ## Let every fault befall a fleet at work, RUNS=5 times each, and w
 	$(PY) -m tests.chaos --runs "$(RUNS)" --page docs/explanation/chaos.md
 
 bench: setup ## Print the figures of benchmarks/
+	$(PY) benchmarks/startup.py
 	$(PY) benchmarks/drain.py
 	$(PY) benchmarks/enqueue.py
 

@@ -41,8 +41,6 @@ class TidegateError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
-        if hint:
-            self.add_note(f"hint: {hint}")  # tracebacks show it, too
 
 
 class UsageError(TidegateError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockingTidegate"]
 
+_NOT_CONNECTED = "this client is not connected: use it inside `with Tidegate.connect_sync() as tide:`"
+
 
 class BlockingTidegate:
     """A connection to the platform: `with Tidegate.connect_sync() as tide: tide.enqueue(...)`. Safe to share between threads."""
@@ -42,14 +45,21 @@ class BlockingTidegate:
         self._database = Database(settings.database, folder=settings.folder)
         self._pool_size = pool_size
         self._engine: Engine | None = None
+        self._making = threading.Lock()
         self._lanes: BlockingLanes | None = None
 
     @property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine under it."""
-        if self._engine is None:
-            raise RuntimeError("this client is not connected: use it inside `with Tidegate.connect_sync() as tide:`")
-        return self._engine
+        """An SQLAlchemy engine over the same database; made, and SQLAlchemy imported, when it is first asked for."""
+        if self._lanes is None:
+            raise RuntimeError(_NOT_CONNECTED)
+        with self._making:
+            if self._engine is None:
+                from sqlalchemy import create_engine  # noqa: PLC0415 - 0.2 s of import, paid by who wants an engine
+
+                self._engine = create_engine(sqlalchemy_url(self._database.conninfo), pool_size=self._pool_size, pool_pre_ping=True)
+                mind_engine(self._engine)
+            return self._engine
 
     def __enter__(self) -> Self:
         """Open."""
@@ -61,25 +71,22 @@ class BlockingTidegate:
 
     def open(self) -> Self:
         """Connect, check that the schema is the expected one, and return this client; for programs without a block to stay in."""
-        from sqlalchemy import create_engine  # noqa: PLC0415 - 0.2 s of import, paid by who connects
-
         self._database.__enter__()
         try:
             self._database.check()
         except BaseException:
             self._database.__exit__(None, None, None)
             raise
-        self._engine = create_engine(sqlalchemy_url(self._database.conninfo), pool_size=self._pool_size, pool_pre_ping=True)
-        mind_engine(self._engine)
         self._lanes = BlockingLanes(self._database.conninfo)
         return self
 
     def close(self) -> None:
         """Let the connections go."""
-        engine, lanes, self._engine, self._lanes = self.engine, self._open_lanes, None, None
+        lanes, engine, self._lanes, self._engine = self._open_lanes, self._engine, None, None
         try:
             lanes.close()
-            engine.dispose()
+            if engine is not None:
+                engine.dispose()
             if self._own_events:
                 self.events.close(CLOSE_WITHIN)
         finally:
@@ -97,7 +104,7 @@ class BlockingTidegate:
     @property
     def _open_lanes(self) -> BlockingLanes:
         if self._lanes is None:
-            raise RuntimeError("this client is not connected: use it inside `with Tidegate.connect_sync() as tide:`")
+            raise RuntimeError(_NOT_CONNECTED)
         return self._lanes
 
     def _insert(self, jobs: list[NewJob], connection: Any) -> list[int]:

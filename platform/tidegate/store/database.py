@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tidegate.store import migrate as schema
 from tidegate.store.connection import connect, normal_conninfo
-from tidegate.store.embedded import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from tidegate.store.embedded import EmbeddedPostgres
 
 __all__ = ["Database"]
 
@@ -26,7 +28,11 @@ class Database:
     def __init__(self, database: str, *, folder: Path, on_progress: Callable[[str], None] | None = None) -> None:
         self.embedded = database == EMBEDDED
         self._conninfo = "" if self.embedded else normal_conninfo(database)
-        self._server = EmbeddedPostgres(folder / ".tidegate", on_progress=on_progress) if self.embedded else None
+        self._server: EmbeddedPostgres | None = None
+        if self.embedded:
+            from tidegate.store.embedded import EmbeddedPostgres  # noqa: PLC0415 - what others than its users need not import
+
+            self._server = EmbeddedPostgres(folder / ".tidegate", on_progress=on_progress)
 
     @property
     def conninfo(self) -> str:

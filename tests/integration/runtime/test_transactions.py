@@ -112,7 +112,7 @@ def test_a_django_connection_that_is_not_postgresqls_is_refused() -> None:
         "from django.db import connection\nfrom tidegate.client.joining import run_in_blocking\nrun_in_blocking(connection, '', {})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "UsageError: cannot enqueue through Django's sqlite connection\nhint: use the engine" in done.stderr
+    assert "UsageError: cannot enqueue through Django's sqlite connection" in done.stderr
 
 
 async def test_jobs_are_enqueued_in_pipeline_mode(stand: Stand) -> None:

@@ -42,17 +42,24 @@ def test_help_imports_nothing_heavy(line):
     assert imported_by(*line.split()) & set(HEAVY) == set()
 
 
-def test_reading_needs_no_sqlalchemy(tmp_path):
+@pytest.mark.parametrize("line", ["jobs list", "queues list", "db status", "enqueue shop:greet"])
+def test_neither_reading_nor_enqueueing_needs_sqlalchemy_or_the_embedded_server(tmp_path, line):
     config = tmp_path / "queues.yaml"
-    config.write_text("database: postgresql://localhost:1/none\nqueues: {email: {}}\n")
+    config.write_text("database: postgresql://localhost:1/none\njobs: [shop]\nqueues: {email: {}}\n")
+    (tmp_path / "shop.py").write_text("def greet(): ...\n")
     script = (
         "import sys\nfrom tidegate.cli import main\ncode = main(sys.argv[1:])\n"
-        "print(code, sorted({name.split('.')[0] for name in sys.modules} & {'sqlalchemy', 'rich', 'psycopg'}))"
+        "print(code, sorted(set(sys.modules) & {'sqlalchemy', 'rich', 'psycopg', 'tidegate.store.embedded.user'}))"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", script, "jobs", "list", "--config", str(config)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, *line.split(), "--config", str(config)], capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "6 ['psycopg']"
+
+
+def test_a_blocking_client_needs_no_sqlalchemy_before_somebody_wants_an_engine():
+    script = "import sys, tidegate.client.blocking; print('sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize("name", TARGETS)
