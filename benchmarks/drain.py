@@ -33,7 +33,22 @@ from tidegate.store.protocol import Claim, NodeRow  # noqa: E402
 
 RUNS = 3
 QUEUES = "jobs: [noop_jobs]\nqueues:\n  email: {consumers: 10, demand: {max: 100}}\n"
-JOBS = 'from tidegate import job\n\n\n@job(queue="email")\nasync def noop(n: int) -> None: ...\n'
+JOBS = """\
+import time
+
+from tidegate import job
+
+SENT, BEGAN = [], []
+
+
+@job(queue="email")
+async def noop(n: int) -> None: ...
+
+
+@job(queue="email")
+async def clocked() -> None:
+    BEGAN.append(time.perf_counter())
+"""
 
 
 async def fill(database: str, config: Path, jobs: int) -> None:

@@ -24,8 +24,7 @@ LIMIT = 3.0  # microseconds per job
 
 
 def node():
-    settings = SimpleNamespace(metrics=SimpleNamespace(kinds=200))
-    return SimpleNamespace(events=Events(), queues=QUEUES, handlers=SimpleNamespace(kinds=lambda: KINDS), settings=settings)
+    return SimpleNamespace(events=Events(), queues=QUEUES, handlers=SimpleNamespace(kinds=lambda: KINDS))
 
 
 def events_of(batch):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import psutil
 import psycopg
 
 from tests.chaos.fleet import LEASE, Fleet
@@ -32,6 +34,13 @@ def node_frozen(fleet: Fleet) -> None:
     fleet.nodes[0].signal(signal.SIGSTOP)
     time.sleep(2 * LEASE)
     fleet.nodes[0].signal(signal.SIGCONT)
+
+
+def child_killed(fleet: Fleet) -> None:
+    """kill -9 of the process consumers of every node"""
+    for node in fleet.nodes:
+        for child in psutil.Process(node.process.pid).children():
+            child.kill()
 
 
 def postgres_restarted(fleet: Fleet) -> None:
@@ -126,8 +135,6 @@ def rolling_restart(fleet: Fleet) -> None:
 
 
 def _libfaketime() -> str:
-    from pathlib import Path
-
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     return str(found[0]) if found else ""
 
@@ -138,6 +145,7 @@ FAULTS: dict[str, Callable[[Fleet], None]] = {
         node_killed,
         all_nodes_killed,
         node_frozen,
+        child_killed,
         postgres_restarted,
         postgres_killed,
         backends_terminated,

@@ -35,6 +35,7 @@ defaults: {{backoff: {{kind: constant, base: 0.2}}, timeout: 30, poison_after: 5
 queues:
   light: {{consumers: {consumers}, demand: {{max: 2}}}}
   blocking: {{executor: thread, consumers: 2}}
+  isolated: {{executor: process, consumers: 1}}
   batches: {{consumers: 1, demand: {{max: 20}}}}
 """
 
@@ -120,6 +121,7 @@ class Fleet:
             chaos_jobs.doomed: ({}, 1),
             chaos_jobs.blocking: ({}, 2),
             chaos_jobs.grouped: ({"n": 1}, 3),
+            chaos_jobs.isolated: ({}, 1),
         }
         mix = [(function, arguments) for function, (arguments, share) in calls.items() for _ in range(share)]
         n = 0

@@ -18,12 +18,12 @@ BUCKET = 0.5  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of one job, on the machine's boot-time clock."""
+    """One run of one job: the numbers of the lines of its start and its end."""
 
     job: int
     lease: int
-    started: float
-    ended: float | None
+    started: int
+    ended: int | None
 
 
 @dataclass(slots=True)
@@ -44,7 +44,9 @@ class Ledger:
         with psycopg.connect(database, autocommit=True) as connection:
             history = [row[0] for row in connection.execute("SELECT id FROM tidegate.history").fetchall()]
             dead = connection.execute("SELECT job_id, reason FROM tidegate.dead_letters").fetchall()
-            lost = connection.execute("SELECT job_id, lease FROM tidegate.attempts WHERE outcome = 'lease_lost'").fetchall()
+            cut = connection.execute(
+                "SELECT job_id, lease, outcome FROM tidegate.attempts WHERE outcome IN ('lease_lost', 'crashed')"
+            ).fetchall()
             charges = connection.execute(
                 "SELECT job_id, count(*) FROM tidegate.attempts WHERE outcome IN ('failed', 'timed_out', 'crashed') GROUP BY job_id"
             ).fetchall()
@@ -55,9 +57,9 @@ class Ledger:
             unfinished=sorted(set(enqueued) - set(ends)),
             without_reason=[job for job, reason in dead if not reason],
             acked_twice=sorted({job for job in ends if ends.count(job) > 1}) if len(ends) != len(set(ends)) else [],
-            overlapping=overlaps(runs, {(job, lease) for job, lease in lost}),
+            overlapping=overlaps(runs, {(job, lease) for job, lease, _ in cut}),
             charged_unstarted=[job for job, n in charges if n > len(runs.get(job, ()))],
-            rescued=len(lost),
+            rescued=sum(outcome == "lease_lost" for _, _, outcome in cut),
         )
 
     def complaints(self) -> list[str]:
@@ -68,19 +70,20 @@ class Ledger:
 
 def runs_of(trace: Path) -> dict[int, list[Run]]:
     """Return the runs by job, in the order of their leases."""
-    started: dict[tuple[int, int], float] = {}
-    ended: dict[tuple[int, int], float] = {}
-    for line in trace.read_text("utf-8").splitlines() if trace.exists() else ():
-        what, job, lease, moment = line.split()
-        (started if what == "start" else ended)[int(job), int(lease)] = float(moment)
+    started: dict[tuple[int, int], int] = {}
+    ended: dict[tuple[int, int], int] = {}
+    lines = trace.read_text("utf-8").splitlines() if trace.exists() else []
+    for number, line in enumerate(lines):
+        what, job, lease = line.split()
+        (started if what == "start" else ended)[int(job), int(lease)] = number
     runs: dict[int, list[Run]] = defaultdict(list)
-    for (job, lease), moment in sorted(started.items()):
-        runs[job].append(Run(job, lease, moment, ended.get((job, lease))))
+    for (job, lease), number in sorted(started.items()):
+        runs[job].append(Run(job, lease, number, ended.get((job, lease))))
     return runs
 
 
 def overlaps(runs: dict[int, list[Run]], lost: set[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    """Return (job, lease, later lease) of runs that overlapped although the first one's lease had not been lost."""
+    """Return (job, lease, later lease) of runs that overlapped although the first was neither lost with its node nor cut by a crash."""
     found = []
     for job, each in runs.items():
         for first, second in pairwise(each):

@@ -69,9 +69,10 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         await self._cut()
-        for task in asyncio.all_tasks(self._loop) - {asyncio.current_task()}:
+        tasks = asyncio.all_tasks(self._loop) - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.sleep(0.05)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _cut(self) -> None:
         self._up = False

@@ -33,7 +33,7 @@ def test_every_fault_says_what_it_is() -> None:
 
 
 def test_an_overlap_counts_only_where_the_first_lease_was_not_lost() -> None:
-    runs = {1: [Run(1, 1, 0.0, 5.0), Run(1, 2, 3.0, 4.0)], 2: [Run(2, 1, 0.0, None), Run(2, 2, 9.0, 9.5)]}
+    runs = {1: [Run(1, 1, 0, 5), Run(1, 2, 3, 4)], 2: [Run(2, 1, 1, None), Run(2, 2, 9, 10)]}
     assert overlaps(runs, lost={(2, 1)}) == [(1, 1, 2)]
     assert overlaps(runs, lost={(1, 1), (2, 1)}) == []
-    assert overlaps({3: [Run(3, 1, 0.0, 1.0), Run(3, 2, 2.0, 3.0)]}, lost=set()) == []
+    assert overlaps({3: [Run(3, 1, 0, 1), Run(3, 2, 2, 3)]}, lost=set()) == []

@@ -41,7 +41,7 @@ from tidegate.runtime.runs import Runs
 from tidegate.runtime.settlement import Settlement
 from tidegate.settings import QueueSettings
 from tidegate.store.protocol import Store
-from tidegate.supervision import START_TIMEOUT, ChildSpec, DynamicSupervisor, Reason, Shutdown, Strategy, Supervisor
+from tidegate.supervision import START_TIMEOUT, ChildDown, ChildSpec, DynamicSupervisor, Reason, Shutdown, Strategy, Supervisor
 
 if TYPE_CHECKING:
     from tidegate.spans.recorder import Recorder
@@ -119,8 +119,11 @@ class QueueManager(Supervisor):
         return pool
 
     def size(self) -> PoolSize:
-        """Return the size of the queue's pool now."""
-        return self.pool.size()
+        """Return the size of the queue's pool now; nothing while it is restarted or stopped, which is no crash of whoever asks."""
+        try:
+            return self.pool.size()
+        except ChildDown:
+            return PoolSize(alive=0, busy=0, target=0)
 
     async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
         """Claim nothing more, let consumers finish their call, hand back the rest, flush the acks."""

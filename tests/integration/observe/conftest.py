@@ -18,17 +18,8 @@ def prometheus() -> str:
     return found("prometheus")
 
 
-PACKAGES = {"promtool": "prometheus"}
-
-
 def found(command: str) -> str:
     path = shutil.which(command)
     if path is None:
-        unavailable(f"{command} is not installed: scripts/install-test-tools, or apt-get install {PACKAGES.get(command, command)}")
+        unavailable(f"{command} is not installed: scripts/install-test-tools, or apt-get install prometheus")
     return str(path)
-
-
-@pytest.fixture(scope="session")
-def alertmanager() -> str:
-    """Where Alertmanager is."""
-    return found("prometheus-alertmanager")
