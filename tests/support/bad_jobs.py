@@ -21,6 +21,7 @@ from sqlalchemy import text
 from tests.support.jobs import trace
 from tidegate import Cancel, Dead, Done, Failed, Job, JobContext, Outcome, Retry, Snooze, Tidegate, constant, job
 
+LEAK: list[bytes] = []
 KIDS: list[subprocess.Popen[bytes]] = []
 
 
@@ -180,6 +181,11 @@ def has_a_tree_of_children(depth: int = 3) -> None:
     for _ in range(depth + 1):
         trace(f"child {int(child.stdout.readline())}")
     time.sleep(600)
+
+
+@job(queue="heavy")
+def leaks(megabytes: int) -> None:
+    LEAK.append(b"x" * (megabytes * 2**20))
 
 
 @job(queue="heavy")

@@ -298,7 +298,8 @@ class Supervisor(Lifecycle):
         try:
             child = await slot.start()
         except FailedToStart as failure:
-            reports.start_error(self.name, spec, failure.reason)
+            if not isinstance(failure, Withdrawn):
+                reports.start_error(self.name, spec, failure.reason)
             self._roster.forget(slot)
             raise
         self._drop_if_ignored(slot)

@@ -14,6 +14,20 @@ from tests.support.stand import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+LONG = {
+    "exits with 0", "is killed", "hangs up", "talks nonsense", "bit by bit", "in C", "a coroutine", "whoever swallows everything",
+    "whoever swallows cancellation", "whoever ignores SIGTERM",
+}  # fmt: skip
+
+
+def cases(table: dict[str, Any]) -> list[Any]:
+    """Return the cases of a table as parameters; each takes a second or two for the next process, so most are for the long suite."""
+    return [
+        pytest.param(*(each if isinstance(each, tuple) else (each,)), id=name, marks=[pytest.mark.long] if name in LONG else [])
+        for name, each in table.items()
+    ]
+
+
 CRASHES = {
     "segfaults": (jobs.segfaults.call(), r"its process was ended by SIGSEGV \(Segmentation fault\).*allowed 512 MiB"),
     "exits": (jobs.exits_at_once.call(7), r"its process ended with exit code 7"),
@@ -24,7 +38,7 @@ CRASHES = {
 }
 
 
-@pytest.mark.parametrize(("call", "words"), CRASHES.values(), ids=CRASHES.keys())
+@pytest.mark.parametrize(("call", "words"), cases(CRASHES))
 async def test_a_job_that_ends_its_process_has_crashed_and_the_process_is_replaced(shop: Shop, call: Any, words: str) -> None:
     await until(lambda: len(shop.pids()) == 2)
     row = await shop.run(call)
@@ -51,7 +65,7 @@ OUT_OF_MEMORY = {
 }
 
 
-@pytest.mark.parametrize(("call", "word", "kind"), OUT_OF_MEMORY.values(), ids=OUT_OF_MEMORY.keys())
+@pytest.mark.parametrize(("call", "word", "kind"), cases(OUT_OF_MEMORY))
 async def test_a_job_over_its_memory_is_out_of_memory(shop: Shop, call: Any, word: str, kind: str) -> None:
     before = await until(lambda: len(shop.pids()) == 2 and shop.pids())
     row = await shop.run(call)
@@ -71,7 +85,7 @@ ENDLESS = {
 }
 
 
-@pytest.mark.parametrize("call", ENDLESS.values(), ids=ENDLESS.keys())
+@pytest.mark.parametrize("call", cases(ENDLESS))
 async def test_a_job_over_its_time_is_ended_and_tells_where_it_stood(shop: Shop, call: Any) -> None:
     row = await shop.run(call)
     assert ([each["outcome"] for each in row["told"]], row["reason"]) == (["timed_out"], "attempts_exhausted")

@@ -28,7 +28,17 @@ from tidegate.runtime.runs import Run, Runs
 from tidegate.runtime.settlement import Settlement
 from tidegate.settings import QueueSettings
 from tidegate.spans import carried
-from tidegate.supervision import ChildNotFound, ChildSpec, DynamicSupervisor, FailedToStart, Restart, Shutdown, spawn
+from tidegate.supervision import (
+    Child,
+    ChildNotFound,
+    ChildSpec,
+    DynamicSupervisor,
+    FailedToStart,
+    NotRunning,
+    Restart,
+    Shutdown,
+    spawn,
+)
 from tidegate.supervision.capture import Captured
 
 if TYPE_CHECKING:
@@ -257,12 +267,18 @@ class ProcessRunner:
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:
-            process.kill()
-            starting.add_done_callback(lambda _: process.kill())
+            spawn(self._call_off(starting, process), name=f"{self.name}: nobody waits for it any more")
             raise
         logger.debug("%s: process %s is warm; it imported the jobs in %.2f s", self.name, process.pid, process.facts["imported"])
         spawn(self._watch(process), name=f"{self.name}: process {process.pid}")
         return process
+
+    async def _call_off(self, starting: asyncio.Task[Child], process: ConsumerProcess) -> None:
+        for _ in range(2):  # the request may have been waiting still, and then the process came up meanwhile
+            with suppress(ChildNotFound, NotRunning):
+                await self._processes.terminate_child(process)
+            with suppress(FailedToStart, NotRunning):
+                await starting
 
     async def _watch(self, process: ConsumerProcess) -> None:
         """Replace a process that ends while it has nothing to do: the next job is not to wait for that."""

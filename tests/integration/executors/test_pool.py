@@ -1,0 +1,128 @@
+"""The processes of a pool: they come and go one by one, are replaced when worn, and never outlive their node."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.executors.conftest import Shop, stand_with
+from tests.support import bad_jobs as jobs
+from tests.support.processes import NodeProcess
+from tests.support.stand import Stand, until
+from tidegate.events import QueueBroken
+
+
+async def pid_of(stand: Stand, queue: str = "heavy") -> int:
+    row = await stand.end(await stand.tide.enqueue(jobs.whoami.call().options(queue=queue)))
+    return int(row["result"][0])
+
+
+async def test_a_process_is_replaced_after_max_jobs_and_above_max_memory(database: str, tmp_path: Path) -> None:
+    heavy, batches = "{executor: process, consumers: 1, max_jobs: 2}", "{executor: process, consumers: 1, max_memory: 200MiB}"
+    async with stand_with(database, tmp_path, heavy=heavy, batches=batches) as stand, stand.node():
+        first, second, third = [await pid_of(stand) for _ in range(3)]
+        assert first == second != third
+        lean = await pid_of(stand, "batches")
+        assert await pid_of(stand, "batches") == lean
+        await stand.end(await stand.tide.enqueue(jobs.leaks.call(200).options(queue="batches")))
+        assert await pid_of(stand, "batches") != lean
+        await until(lambda: not psutil.pid_exists(lean))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_pool_grows_and_shrinks_while_others_run(shop: Shop) -> None:
+    await until(lambda: len(shop.pids()) == 2)
+    pool = shop.node.supervisor.managers["heavy"].pool
+    before = shop.pids()
+    running = await shop.stand.tide.enqueue(jobs.sleeps, 1, seconds=4.0)
+    await until(lambda: any(line.startswith("start 1 ") for line in shop.stand.traces()))
+    await pool.resize(3)
+    assert (pool.size().alive, set(before) < set(shop.pids())) == (3, True)
+    await pool.resize(1)
+    await until(lambda: len(shop.pids()) == 1)
+    assert await shop.stand.end(running)  # shrinking lets the idle ones go: the busy one has not noticed
+    assert shop.stand.counts()["end 1"] == 1
+    await pool.resize(2)
+    assert (pool.size().alive, len(shop.pids())) == (2, 2)
+
+
+@pytest.mark.long
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_pool_may_be_empty_and_opens_again(shop: Shop) -> None:
+    pool = shop.node.supervisor.managers["heavy"].pool
+    await pool.resize(0)
+    await until(lambda: shop.pids() == [])
+    waiting = await shop.stand.tide.enqueue(jobs.good, 7)
+    await pool.resize(2)
+    assert (await shop.stand.end(waiting))["result"] == 7
+
+
+async def test_a_module_that_processes_cannot_import_breaks_its_queue_and_no_other(database: str, tmp_path: Path) -> None:
+    (tmp_path / "picky.py").write_text(
+        "import sys\nfrom tidegate import job\n\n"
+        "if sys.modules['__main__'].__spec__.name == 'tidegate.supervision.process_main':\n    raise OSError('no licence here')\n\n"
+        "@job(queue='heavy')\ndef f() -> int:\n    return 1\n\n@job(queue='light')\ndef g() -> int:\n    return 2\n"
+    )
+    (tmp_path / "queues.yaml").write_text("jobs: [picky]\nqueues:\n  heavy: {executor: process}\n  light: {executor: thread}\n")
+    from tidegate import Node, Tidegate
+    from tidegate.settings import Settings
+
+    broken: list[QueueBroken] = []
+    node = Node(Settings.load(tmp_path / "queues.yaml", database=database))
+    node.events.subscribe(lambda event: broken.append(event) if isinstance(event, QueueBroken) else None)
+    async with Tidegate.connect(database, config=tmp_path / "queues.yaml") as tide, node:
+        stand = Stand(database, tmp_path, tide, tmp_path / "queues.yaml")
+        assert (await stand.end(await tide.enqueue("picky:g")))["result"] == 2
+        assert node.supervisor.broken == ("heavy",)
+        assert "the jobs module 'picky' cannot be imported" in broken[0].error
+        assert "no licence here" in broken[0].error
+
+
+@pytest.mark.long
+async def test_a_job_that_outlasts_the_drain_is_killed_and_given_back(stand: Stand) -> None:
+    async with stand.node():
+        short = await stand.tide.enqueue(jobs.sleeps, 1, seconds=1.0)
+        await until(lambda: any(line.startswith("start 1 ") for line in stand.traces()))
+    assert (await stand.end(short))["state"] == "completed"
+    from tidegate import Node
+
+    async with Node(stand.config, database=stand.database, drain_timeout=0.3):
+        long = await stand.tide.enqueue(jobs.sleeps, 2)
+        start = await until(lambda: next((line for line in stand.traces() if line.startswith("start 2 ")), None))
+    assert not psutil.pid_exists(int(start.split()[2]))
+    assert stand.rows("SELECT id, state, attempt FROM tidegate.jobs") == [{"id": long, "state": "ready", "attempt": 0}]
+
+
+def test_a_node_that_is_killed_takes_its_processes_along(stand_files: tuple[str, Path]) -> None:
+    database, folder = stand_files
+    with NodeProcess(database, folder) as node:
+        processes = psutil.Process(node.process.pid).children(recursive=True)
+        assert len([each for each in processes if "process_main" in " ".join(each.cmdline())]) >= 2
+        node.signal(signal.SIGKILL)
+        node.end()
+        assert psutil.wait_procs(processes, timeout=10)[1] == []
+
+
+@pytest.mark.long
+def test_a_node_that_is_told_to_end_leaves_nothing_behind(stand_files: tuple[str, Path]) -> None:
+    database, folder = stand_files
+    with NodeProcess(database, folder) as node:
+        processes = psutil.Process(node.process.pid).children(recursive=True)
+        node.signal(signal.SIGTERM)
+        assert node.end() == 0
+        assert psutil.wait_procs(processes, timeout=10)[1] == []
+    assert "Traceback" not in node.said
+
+
+@pytest.fixture
+def stand_files(database: str, tmp_path: Path) -> tuple[str, Path]:
+    async def write() -> None:
+        async with stand_with(database, tmp_path):
+            pass
+
+    asyncio.run(write())
+    return database, tmp_path
