@@ -64,7 +64,7 @@ async def test_a_pool_may_be_empty_and_opens_again(shop: Shop) -> None:
 async def test_a_module_that_processes_cannot_import_breaks_its_queue_and_no_other(database: str, tmp_path: Path) -> None:
     (tmp_path / "picky.py").write_text(
         "import sys\nfrom tidegate import job\n\n"
-        "if sys.modules['__main__'].__spec__.name == 'tidegate.supervision.process_main':\n    raise OSError('no licence here')\n\n"
+        "if 'process_main' in sys.argv[0]:\n    raise OSError('no licence here')\n\n"
         "@job(queue='heavy')\ndef f() -> int:\n    return 1\n\n@job(queue='light')\ndef g() -> int:\n    return 2\n"
     )
     (tmp_path / "queues.yaml").write_text("jobs: [picky]\nqueues:\n  heavy: {executor: process}\n  light: {executor: thread}\n")
