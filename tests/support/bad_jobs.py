@@ -32,6 +32,16 @@ def good(n: int) -> int:
 
 
 @job(queue="heavy")
+def quiet(n: int) -> None:
+    """Do nothing."""
+
+
+@job(queue="heavy", max_attempts=1, timeout=0.2)
+def sleeps_too_long() -> None:
+    time.sleep(1.0)
+
+
+@job(queue="heavy")
 async def good_async(n: int) -> int:
     await asyncio.sleep(0)
     trace(n)
@@ -262,11 +272,12 @@ def speaks(words: str) -> None:
 @job(queue="heavy", max_attempts=1)
 def overflows_the_stack() -> None:
     sys.setrecursionlimit(10**9)
+    repr(Endless())
 
-    def down() -> None:
-        down()
 
-    down()
+class Endless:
+    def __repr__(self) -> str:
+        return repr(self)
 
 
 class Nasty(Exception):
