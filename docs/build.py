@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference that are made from code: `python docs/build.py`; `--check` says whether they are current.
+"""Writes what is made from code, of docs/reference and of README: `python docs/build.py`; `--check` says whether it is current.
 
 wrong-moves.md is made by its test, which runs every move.
 """  # noqa: INP001 - a script
@@ -10,27 +10,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from making import commands, errors, settings
+from making import commands, errors, later, settings
 
 from tidegate.observe import reference as metrics
 
-FOLDER: Final = Path(__file__).parent / "reference"
+ROOT: Final = Path(__file__).parent.parent
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
-    "cli.md": commands.page,
-    "errors.md": errors.page,
-    "metrics.md": metrics.page,
-    "settings.md": settings.page,
+    "docs/reference/cli.md": commands.page,
+    "docs/reference/errors.md": errors.page,
+    "docs/reference/metrics.md": metrics.page,
+    "docs/reference/settings.md": settings.page,
+    "README.md": later.page,
 }
 
 
 def main(words: list[str]) -> int:
     """Write the pages; with --check only tell which are not current."""
     check = words == ["--check"]
-    stale = [name for name, page in PAGES.items() if not _is_current(FOLDER / name, page())]
+    stale = [name for name, page in PAGES.items() if not _is_current(ROOT / name, page())]
     for name in stale:
         if not check:
-            (FOLDER / name).write_text(PAGES[name](), "utf-8")
-        sys.stderr.write(f"docs/reference/{name} {'is not current: make schema' if check else 'written'}\n")
+            (ROOT / name).write_text(PAGES[name](), "utf-8")
+        sys.stderr.write(f"{name} {'is not current: make schema' if check else 'written'}\n")
     return 1 if check and stale else 0
 
 

@@ -84,5 +84,10 @@ def _option(ctx: click.Context, param: click.Option) -> tuple[str, str, str]:
 
 def _later(root: click.Context) -> Iterator[tuple[str, str]]:
     yield from ((code(f"tidegate {name}"), what) for name, what in LATER.items())
+    yield from ((code(name), what) for name, what in promised(root))
+
+
+def promised(root: click.Context) -> Iterator[tuple[str, str]]:
+    """Yield the verbs of existing groups that do not exist yet, each with what it belongs to."""
     for name, ctx in _below(root):
-        yield from ((code(f"tidegate {name} {verb}"), what) for verb, what in getattr(ctx.command, "later", {}).items())
+        yield from ((f"tidegate {name} {verb}", what) for verb, what in getattr(ctx.command, "later", {}).items())
