@@ -75,6 +75,14 @@ WELL_ENDING = [
 """Bad manners that end well."""
 
 
+POOLS = Counter({"socket": 5})
+"""Database connections that pools open when they need them; one lost with every crash would be ten times as many."""
+
+
+LOOP = Counter({"socket": 2, "anon_inode": 1})
+"""What the loop of a thread holds."""
+
+
 class Before:
     """What there is to lose, counted before the storm."""
 
@@ -92,7 +100,8 @@ class Before:
         await until(lambda: len(self.me.children()) == self.children, what="the processes")
         assert zombies(self.me) == []
         await until(
-            lambda: len(descriptors()) <= len(self.fds), what=f"the descriptors: {sorted(descriptors() - self.fds)} are new"
+            lambda: not descriptors() - self.fds - POOLS - Counter({kind: n * threads for kind, n in LOOP.items()}),
+            what=f"no more descriptors than {self.fds}",
         )
         await until(lambda: self.me.num_threads() <= self.threads + threads, what="the threads")
         gc.collect()
@@ -190,7 +199,7 @@ async def test_threads_and_the_loop_survive_what_they_can(
         single = [jobs.good.call(n) if n % 2 else jobs.good_async.call(n) for n in range(GOOD)]
         await storm(stand, [*FAILURES, *more], [], single)
         done_once(stand, range(GOOD))
-        await before.is_as_now(threads=CONSUMERS)
+        await before.is_as_now(threads=2 * CONSUMERS)  # those that were abandoned came back and are kept for the next
 
 
 async def test_the_memory_of_a_node_is_flat_over_fifty_thousand_jobs(database: str, tmp_path: Path) -> None:
