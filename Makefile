@@ -56,6 +56,7 @@ bench: setup ## Print the figures of benchmarks/
 	$(PY) benchmarks/startup.py
 	$(PY) benchmarks/drain.py
 	$(PY) benchmarks/enqueue.py
+	$(PY) benchmarks/executors.py
 
 schema: setup ## Write the generated files: JSON Schema, dashboards, reference pages
 	$(PY) -m tidegate.settings.schema
