@@ -26,6 +26,7 @@ queues:
   batches: {{consumers: {consumers}}}
   lanes: {{consumers: {consumers}}}
   chain: {{consumers: {consumers}}}
+  apart: {{executor: thread, consumers: 2}}
 """
 
 
@@ -55,9 +56,16 @@ async def slow(n: int, seconds: float = 0.0) -> None:
     trace(f"end {n}")
 
 
+@dataclass(frozen=True)
+class Visit:
+    ip: str
+    country: str = "?"
+
+
 async def country_of(job: Job[Any]) -> dict[str, str]:
     await asyncio.sleep(0.01)
-    return {"country": {"193.": "fr", "8.8.": "us"}[job.args["ip"][:4]]}
+    ip = job.args.ip if isinstance(job.args, Visit) else job.args["ip"]
+    return {"country": {"193.": "fr", "8.8.": "us"}[ip[:4]]}
 
 
 def by_hand(job: Job[Any]) -> dict[str, Any]:
@@ -132,3 +140,15 @@ async def jitter(job: Job[Any]) -> dict[str, int]:
 @job(queue="chain")
 async def link(key: str, n: int) -> None:
     trace(f"{key} {n}")
+
+
+@pipeline("apart")
+def apart():
+    yield Enrich(country_of, into="args")
+    yield Enrich(lambda _: {"seen": "here"})
+    yield BatchBy("country", size=5, timeout=0.2)
+
+
+@job(queue="apart", batch=10)
+def visits_apart(jobs: list[Job[Visit]]) -> None:
+    trace(f"{'+'.join(sorted({job.args.country for job in jobs}))} {len(jobs)} {jobs[0].meta['seen']}")

@@ -7,6 +7,7 @@ and if the table then refuses it, that may be because it had landed. Each job ge
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from tidegate.jobs import Failure, Job, State, Word
@@ -79,9 +80,16 @@ class Outbox:
         self._gone(job)
         return job
 
+    def outlived(self, ack: Ack) -> Job[bytes] | None:
+        """Return the job of a report that comes too late: its lease was lost, and the job is held here again under another."""
+        held = self._held.get(ack.job_id)
+        return replace(held[0], lease=ack.lease) if held is not None and held[0].lease > ack.lease else None
+
     def forget(self, job: Job[bytes]) -> None:
-        """Forget a job whose ack was answered elsewhere."""
-        if self._held.pop(job.id, None) is not None:
+        """Forget a job whose ack was answered elsewhere; under another lease it is held on."""
+        held = self._held.get(job.id)
+        if held is not None and held[0].lease == job.lease:
+            del self._held[job.id]
             self._gone(job)
 
     def _gone(self, job: Job[bytes]) -> None:

@@ -322,6 +322,8 @@ class QueueSession(FunctionChild):
     def _report(self, ack: Ack, *, unsure: bool = False) -> None:
         if self._outbox.report(ack, unsure=unsure):
             self._wake.set()
+        elif (job := self._outbox.outlived(ack)) is not None:
+            self._rejected(job)
         else:
             logger.warning("queue %s: a second report on job %s (%s) was ignored", self.queue, ack.job_id, ack.word)
 

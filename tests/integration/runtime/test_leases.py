@@ -37,6 +37,19 @@ async def test_l3_a_late_result_is_refused_and_said_so(stand: Stand) -> None:
     assert [event.job_id for event in rejected] == [job_id]
 
 
+async def test_l3_a_late_result_does_not_touch_the_run_that_the_same_node_began_since(stand: Stand) -> None:
+    rejected: list[JobRejected] = []
+    async with stand.node() as node:
+        node.events.subscribe(lambda event: rejected.append(event) if isinstance(event, JobRejected) else None)
+        job_id = await stand.tide.enqueue(jobs.long_note, 1, seconds=1.5)
+        await until(lambda: stand.counts()["start 1"] == 1)
+        stand.execute("UPDATE tidegate.jobs SET state = 'ready', node = NULL, claimed_at = NULL WHERE id = %s", job_id)
+        await until(lambda: stand.counts()["start 1"] == 2, what="the job to be claimed and run again")
+        await until(lambda: rejected)
+        assert (await stand.end(job_id))["state"] == "completed"
+    assert (len(rejected), stand.counts()["end 1"]) == (1, 2)
+
+
 async def test_l6_jobs_claimed_without_an_answer_are_given_back(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tidegate.runtime.queue_session.UNCERTAIN", 0.2)
     [job_id] = await stand.tide.enqueue_many([jobs.note.call(1)])

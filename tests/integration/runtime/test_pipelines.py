@@ -208,6 +208,18 @@ async def test_steps_follow_each_other_and_every_job_comes_to_its_end(line: Stan
         assert numbers == sorted(numbers), "enrichment that takes its time does not change the order of a key"
 
 
+@pytest.mark.parametrize("executor", ["thread", pytest.param("process", marks=pytest.mark.long)])
+async def test_steps_come_before_threads_and_processes_as_well(line: Stand, executor: str) -> None:
+    line.config.write_text(line.config.read_text().replace("executor: thread", f"executor: {executor}"), "utf-8")
+    calls = [lines.visits_apart.call(ip=ip) for _ in range(4) for ip in ("193.1.1.1", "8.8.8.8")]
+    async with line.node():
+        ids = await line.tide.enqueue_many(calls)
+        assert [(await line.end(job_id))["state"] for job_id in ids] == ["completed"] * 8
+    told = [trace.split() for trace in line.traces()]
+    assert {(country, seen) for country, _, seen in told} == {("fr", "here"), ("us", "here")}
+    assert sum(int(size) for _, size, _ in told) == 8
+
+
 async def test_nothing_is_claimed_for_which_no_consumer_waits(line: Stand) -> None:
     lines.SAYS["keep"] = lambda _: True
     async with line.node():
