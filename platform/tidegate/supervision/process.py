@@ -71,7 +71,8 @@ class ProcessChild(Child):
         self._end: asyncio.Task[Reason] | None = None
         self._asked: Reason | None = None
         self._killed = False
-        self._carried_over = 0
+        self.carried_over = 0
+        """Bytes: its parent's own peak when it was started, below which its own cannot be told."""
 
     def __repr__(self) -> str:
         return f"<ProcessChild {self.name} pid={self.pid} {'alive' if self.alive else 'not alive'}>"
@@ -102,8 +103,8 @@ class ProcessChild(Child):
 
     @property
     def peak_rss(self) -> int | None:
-        """The most memory that it ever used, in bytes; None while it runs, and where it stayed below its parent's own peak."""
-        return self.ended.peak_rss if self.ended is not None and self.ended.peak_rss > self._carried_over else None
+        """The most memory that it ever used, in bytes; None while it runs, and where it stayed below `carried_over`."""
+        return self.ended.peak_rss if self.ended is not None and self.ended.peak_rss > self.carried_over else None
 
     def describe(self) -> Mapping[str, object]:
         """Return what there is to know about the process."""
@@ -168,7 +169,7 @@ class ProcessChild(Child):
 
     def _launch(self, channel: int, life: int) -> subprocess.Popen[bytes]:
         words = [sys.executable, "-m", "tidegate.supervision.process_main", str(channel), str(life), self.target]
-        self._carried_over = peak_rss()
+        self.carried_over = peak_rss()
         capture = self._capture = Capture() if self._converses else None
         pass_fds = (channel, life) if capture is None else (channel, life, capture.words)
         order = {

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from tests.integration.executors.conftest import Shop, stand_with
 from tests.support import bad_jobs as jobs
+from tests.support.postgres import Server
 from tests.support.processes import NodeProcess
 from tests.support.stand import Stand, until
 from tidegate.events import QueueBroken
+from tidegate.store import migrate
+from tidegate.store.connection import connect
 
 
 async def pid_of(stand: Stand, queue: str = "heavy") -> int:
@@ -21,8 +27,11 @@ async def pid_of(stand: Stand, queue: str = "heavy") -> int:
     return int(row["result"][0])
 
 
-async def test_a_process_is_replaced_after_max_jobs_and_above_max_memory(database: str, tmp_path: Path) -> None:
+async def test_a_process_is_replaced_after_max_jobs_and_above_max_memory(
+    database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     heavy, batches = "{executor: process, consumers: 1, max_jobs: 2}", "{executor: process, consumers: 1, max_memory: 200MiB}"
+    caplog.set_level(logging.INFO, "tidegate.processes")
     async with stand_with(database, tmp_path, heavy=heavy, batches=batches) as stand, stand.node():
         first, second, third = [await pid_of(stand) for _ in range(3)]
         assert first == second != third
@@ -31,6 +40,8 @@ async def test_a_process_is_replaced_after_max_jobs_and_above_max_memory(databas
         await stand.end(await stand.tide.enqueue(jobs.leaks.call(200).options(queue="batches")))
         assert await pid_of(stand, "batches") != lean
         await until(lambda: not psutil.pid_exists(lean))
+    assert "has run 2 jobs and is replaced: max_jobs is 2" in caplog.text
+    assert "has run 3 jobs and is replaced: max_memory is 200 MiB" in caplog.text
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -126,3 +137,32 @@ def stand_files(database: str, tmp_path: Path) -> tuple[str, Path]:
 
     asyncio.run(write())
     return database, tmp_path
+
+
+@pytest.mark.long
+async def test_a4_a_commit_whose_database_goes_away_happens_once_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACE_FILE", str(tmp_path / "trace"))
+    with Server() as server:
+        database = server.create_database()
+        with connect(database) as connection:
+            migrate.migrate(connection)
+        async with stand_with(database, tmp_path) as stand, stand.node() as node:
+            stand.execute("CREATE TABLE effects (n integer, job_id bigint)")
+            calls = [jobs.inserts_slowly.call(n, seconds=1.0).options(max_attempts=9) for n in range(4)]
+            ids = await stand.tide.enqueue_many(calls)
+            await until(lambda: any(line.startswith("start") for line in stand.traces()))
+            await asyncio.to_thread(server.restart)
+            for job_id in ids:
+                await until(lambda job_id=job_id: still(lambda: stand.finished(job_id)), within=60)
+            assert [row["n"] for row in stand.rows("SELECT n FROM effects ORDER BY n")] == [0, 1, 2, 3]
+            assert node.supervisor.managers["heavy"].size().alive == 2
+
+
+def still(ask: Any) -> Any:
+    """Return what `ask` returns, or nothing while the database is away."""
+    try:
+        return ask()
+    except psycopg.OperationalError:
+        return None

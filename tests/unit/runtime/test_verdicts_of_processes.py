@@ -14,8 +14,8 @@ from tidegate.supervision.capture import Captured
 QUIET = Captured("", "", "")
 
 
-def death(returncode=1, *, peak_rss=None, captured=QUIET, memory=0, oom_kill=False, fault=""):
-    return Death(returncode, peak_rss, captured, memory, oom_kill, fault)
+def death(returncode=1, *, peak_rss=0, exact=True, captured=QUIET, memory=0, oom_kill=False, fault=""):
+    return Death(returncode, peak_rss, exact, captured, memory, oom_kill, fault)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ def death(returncode=1, *, peak_rss=None, captured=QUIET, memory=0, oom_kill=Fal
         (death(-77), "its process was ended by signal 77"),
         (death(LOST_CHANNEL), "its process closed the channel to its node"),
         (death(-9, fault="its process said what is no answer"), "its process said what is no answer"),
+        (death(1, peak_rss=2**27, exact=False), "its process ended with exit code 1; peak memory at most 128 MiB"),
         (death(1, peak_rss=3 * 2**29, memory=2**31), "its process ended with exit code 1; peak memory 1.5 GiB; allowed 2 GiB"),
     ],
 )

@@ -488,7 +488,7 @@ async def test_the_peak_of_its_memory_is_known_once_it_has_ended():
 
 async def test_a_peak_below_that_of_its_parent_is_not_known(monkeypatch):
     process = await conversation("grow", 1)
-    process._carried_over = 2**40
+    process.carried_over = 2**40
     process.kill()
     await process.join()
     assert process.peak_rss is None

@@ -7,6 +7,7 @@ from typing import Final
 
 import psutil
 
+from tidegate.runtime.processes.verdicts import size
 from tidegate.runtime.processes.wire import Order
 from tidegate.supervision import ProcessChild, Reason, Shutdown, expected
 
@@ -35,9 +36,13 @@ class ConsumerProcess(ProcessChild):
         """Return what there is to know about the process."""
         return {**super().describe(), "jobs": self.jobs}
 
-    def worn(self, *, max_jobs: int, max_memory: int) -> bool:
-        """Tell whether it is to be replaced by a fresh one; a limit of 0 is none."""
-        return self.spent or 0 < max_jobs <= self.jobs or 0 < max_memory < self._rss()
+    def worn(self, *, max_jobs: int, max_memory: int) -> str:
+        """Return why it is to be replaced by a fresh one; nothing where it is not. A limit of 0 is none."""
+        if self.spent:
+            return "it was out of memory"
+        if 0 < max_jobs <= self.jobs:
+            return f"max_jobs is {max_jobs}"
+        return f"max_memory is {size(max_memory)}" if 0 < max_memory < self._rss() else ""
 
     def _reason(self, pid: int, returncode: int) -> Reason:
         """How it ended is for its consumer to judge, with what it ran in hand: to its supervisor it is no crash."""

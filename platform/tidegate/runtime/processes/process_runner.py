@@ -116,8 +116,8 @@ class ProcessRunner:
             return
         if not process.alive:
             self._emit(Restarted(self.name))
-        elif process.worn(max_jobs=self._queue.max_jobs, max_memory=self._queue.max_memory):
-            logger.info("%s: process %s is replaced after %d jobs", self.name, process.pid, process.jobs)
+        elif why := process.worn(max_jobs=self._queue.max_jobs, max_memory=self._queue.max_memory):
+            logger.info("%s: process %s has run %d jobs and is replaced: %s", self.name, process.pid, process.jobs, why)
             await self._terminate()
         else:
             return
@@ -217,7 +217,8 @@ class ProcessRunner:
         before, now = self._oom[1], verdicts.oom_kills()
         death = verdicts.Death(
             process.ended.returncode if process.ended is not None else 0,
-            process.peak_rss,
+            process.peak_rss or process.carried_over,
+            process.peak_rss is not None,
             captured,
             self._queue.memory,
             oom_kill=before is not None and now is not None and now > before,

@@ -33,7 +33,10 @@ class Death:
     """What is known of a process that ended with its job in hand."""
 
     returncode: int
-    peak_rss: int | None
+    peak_rss: int
+    """The most memory that it used, in bytes."""
+    peak_is_exact: bool
+    """Else it used no more than that."""
     captured: Captured
     memory: int
     """The bytes that it was allowed; 0: no limit."""
@@ -46,8 +49,8 @@ class Death:
 def failure_of(death: Death) -> Failure:
     """Return what is kept of the crash."""
     facts = [_how(death)]
-    if death.peak_rss is not None:
-        facts.append(f"peak memory {size(death.peak_rss)}")
+    if death.peak_rss:
+        facts.append(f"peak memory {'' if death.peak_is_exact else 'at most '}{size(death.peak_rss)}")
     if death.memory:
         facts.append(f"allowed {size(death.memory)}")
     return Failure("Crashed", "; ".join(facts), _story(death.captured))
