@@ -130,7 +130,13 @@ class Pipeline:
 
     def steps(self) -> Sequence[Step]:
         """Return the steps, made anew; ConfigurationError where they cannot follow each other."""
-        made = tuple(self._function())
+        try:
+            made = tuple(self._function())
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self!r}: {error}", hint=error.hint) from error
+        except Exception as error:
+            hint = "it is a function without parameters that yields Enrich, Filter, BatchBy and PartitionBy"
+            raise ConfigurationError(f"{self!r} makes no steps: {type(error).__name__}: {error}", hint=hint) from error
         for step in made:
             if not isinstance(step, Enrich | Filter | BatchBy | PartitionBy):
                 raise ConfigurationError(

@@ -46,6 +46,21 @@ def test_steps_that_cannot_follow_each_other_are_refused(steps, message):
 
 
 @pytest.mark.parametrize(
+    ("function", "message"),
+    [(lambda: 1 / 0, "ZeroDivisionError: division by zero"), (lambda: None, "TypeError"), (lambda queue: [], "TypeError")],
+    ids=["raises", "returns nothing", "wants something"],
+)
+def test_a_function_that_makes_no_steps_is_refused(function, message):
+    with pytest.raises(ConfigurationError, match=f"makes no steps: {message}"):
+        pipeline("email")(function).steps()
+
+
+def test_a_step_that_cannot_be_is_told_with_its_place():
+    with pytest.raises(ConfigurationError, match=r"^<pipeline of email at .*>: BatchBy\(size=0\)"):
+        pipeline("email")(lambda: [BatchBy("a", size=0)]).steps()
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Enrich("country"), r"Enrich\('country'\): a function of the job"),

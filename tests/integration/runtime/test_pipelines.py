@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support import lines
+from tests.support.processes import NodeProcess
 from tests.support.stand import Stand, until
 from tidegate import Node, Tidegate
 from tidegate.errors import TidegateError
@@ -322,3 +324,25 @@ async def test_a_killed_node_loses_nothing_that_its_pipeline_held(
         async with line.node():
             for job_id in ids:
                 assert (await line.end(job_id))["state"] == "completed"
+
+
+@pytest.mark.long
+async def test_kill_9_of_a_node_in_the_middle_of_its_pipelines_loses_no_job(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACE_FILE", str(tmp_path / "trace"))
+    async with stand_of_lines(database, tmp_path, lease=3) as line:
+        ids = await line.tide.enqueue_many([lines.book.call("abc"[n % 3], n) for n in range(60)])
+        ids += await line.tide.enqueue_many([lines.bill.call(customer=f"c{n % 4}", n=n) for n in range(60)])
+        ids += await line.tide.enqueue_many([lines.link.call(key="xyz"[n % 3], n=n) for n in range(60)])
+        for _ in range(2):
+            with NodeProcess(database, tmp_path) as node:
+                await until(lambda: running(line) > 2 or not live(line))
+                node.signal(signal.SIGKILL)
+                await asyncio.to_thread(node.end)
+        with NodeProcess(database, tmp_path):
+            await until(lambda: not live(line), within=60, what="all jobs to end")
+    states = line.rows("SELECT id, state FROM tidegate.history UNION ALL SELECT job_id, 'dead' FROM tidegate.dead_letters")
+    assert sorted(row["id"] for row in states) == sorted(ids)
+    assert [row["state"] for row in states].count("dead") == 0
+    assert [row["state"] for row in states].count("cancelled") == len([n for n in range(60) if n % 5 == 4 or n == 18])
