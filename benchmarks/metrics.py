@@ -24,7 +24,8 @@ LIMIT = 3.0  # microseconds per job
 
 
 def node():
-    return SimpleNamespace(events=Events(), queues=QUEUES, handlers=SimpleNamespace(kinds=lambda: KINDS))
+    settings = SimpleNamespace(metrics=SimpleNamespace(kinds=200))
+    return SimpleNamespace(events=Events(), queues=QUEUES, handlers=SimpleNamespace(kinds=lambda: KINDS), settings=settings)
 
 
 def events_of(batch):

@@ -1,7 +1,7 @@
 """Makes the dashboards of grafana/dashboards: `python grafana/build.py`, or with `--check` says whether they are current.
 
-A dashboard is data (overview.py); the JSON is Grafana's classic model, which versions 10 to 13 take. Datasource, queues, kinds and
-nodes are variables, nothing is bound to one installation. tests/integration/observe/test_dashboard.py executes every expression.
+A dashboard is data (overview.py and the others); the JSON is Grafana's classic model, which versions 10 to 13 take. Datasource,
+queues, kinds and nodes are variables, nothing is bound to one installation. tests/integration/observe executes every expression.
 """  # noqa: INP001 - a script
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from database import DATABASE
+from one_queue import ONE_QUEUE
 from overview import OVERVIEW
-from words import Dashboard, Panel, Query, Row, Variable
+from reliability import RELIABILITY
+from words import Annotation, Dashboard, Panel, Query, Row, Variable
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS: Final = 24
 SCHEMA: Final = 39
-DASHBOARDS: Final = {"overview": OVERVIEW}
+DASHBOARDS: Final = {"overview": OVERVIEW, "queue": ONE_QUEUE, "reliability": RELIABILITY, "database": DATABASE}
 
 
 def model(dashboard: Dashboard) -> dict[str, Any]:
     """Return a dashboard in Grafana's words."""
     return {
-        "annotations": {"list": []},
+        "annotations": {"list": [_annotation(each) for each in dashboard.annotations]},
         "description": dashboard.description,
         "editable": True,
         "graphTooltip": 1,
         "id": None,
-        "links": [],
+        "links": [_OTHERS],
         "panels": list(_panels(dashboard.rows)),
         "refresh": "10s",
         "schemaVersion": SCHEMA,
@@ -72,6 +75,13 @@ def _place(x: int, y: int, width: int, height: int) -> dict[str, int]:
 def _panel(panel: Panel) -> dict[str, Any]:
     thresholds = [{"color": "green", "value": None}, *({"color": colour, "value": value} for colour, value in panel.steps)]
     defaults: dict[str, Any] = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": thresholds}}
+    if panel.most is not None:
+        defaults["max"] = panel.most
+    if panel.links:
+        defaults["links"] = [{"title": link.title, "url": link.url} for link in panel.links]
+    if panel.values:
+        shown = {f"{each.value:g}": {"text": each.text, "color": each.colour, "index": at} for at, each in enumerate(panel.values)}
+        defaults["mappings"] = [{"type": "value", "options": shown}]
     options: dict[str, Any]
     match panel.type:
         case "timeseries":
@@ -82,6 +92,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
                 "fillOpacity": 25 if panel.stacked else 8,
                 "showPoints": "never",
                 "stacking": stacking,
+                "thresholdsStyle": {"mode": "line" if panel.steps else "off"},
             }
             options = {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi", "sort": "desc"}}
         case "stat":
@@ -91,6 +102,9 @@ def _panel(panel: Panel) -> dict[str, Any]:
                 "colorMode": "value",
                 "graphMode": "area",
             }
+        case "state-timeline":
+            defaults["color"] = {"mode": "thresholds"}
+            options = {"mergeValues": True, "showValue": "auto", "rowHeight": 0.8, "legend": {"showLegend": False}}
         case "heatmap":
             options = {
                 "calculate": False,
@@ -117,6 +131,29 @@ def _target(panel: Panel, letter: str, query: Query) -> dict[str, Any]:
         "legendFormat": query.legend or "__auto",
         "format": form,
         "range": True,
+        "exemplar": query.exemplars,
+    }
+
+
+_OTHERS: Final = {
+    "title": "Tidegate",
+    "type": "dashboards",
+    "tags": ["tidegate"],
+    "asDropdown": False,
+    "includeVars": True,
+    "keepTime": True,
+}
+
+
+def _annotation(annotation: Annotation) -> dict[str, Any]:
+    return {
+        "name": annotation.name,
+        "datasource": SOURCE,
+        "enable": True,
+        "iconColor": annotation.colour,
+        "expr": annotation.expr,
+        "titleFormat": annotation.title,
+        "step": "60s",
     }
 
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from words import Dashboard, Panel, Query, Row, Variable
-
-
-def stat(title: str, description: str, unit: str, expr: str, *, steps: tuple[tuple[str, float], ...] = ()) -> Panel:
-    """Return a number for the top of a dashboard."""
-    return Panel(title, description, unit, (Query(expr),), type="stat", width=3, height=4, steps=steps)
-
-
-def quantiles(metric: str, labels: str, by: str, legend: str) -> tuple[Query, ...]:
-    """Return the median and the 95th percentile of a histogram."""
-    buckets = f"sum by ({by}, le) (rate({metric}_bucket{{{labels}}}[$__rate_interval]))"
-    return tuple(Query(f"histogram_quantile({q}, {buckets})", f"{legend} p{q * 100:g}") for q in (0.5, 0.95))
-
-
-NODE: Final = 'instance=~"$instance"'
-QUEUE: Final = f'{NODE}, queue=~"$queue"'
-KIND: Final = f'{QUEUE}, kind=~"$kind"'
-FLEET: Final = 'queue=~"$queue"'  # shown by whoever leads, so no choice of nodes applies
+from parts import (
+    ALERTS,
+    FLEET,
+    KIND,
+    KINDS,
+    NODE,
+    NODES,
+    QUEUE,
+    QUEUE_BOARD,
+    QUEUES,
+    RUNS,
+    VERSIONS,
+    WENT_WRONG,
+    heatmap,
+    increase,
+    quantiles,
+    rate,
+    stat,
+)
+from words import Dashboard, Panel, Query, Row
 
 NOW: Final = Row(
     "Now",
@@ -72,30 +74,24 @@ FLOW: Final = Row(
     (
         Panel(
             "Finished by outcome",
-            "Attempts that ended, per second. Everything but done, snoozed and released is an attempt that went wrong.",
+            "Attempts that ended, per second. Everything but done, snoozed, released and cancelled is one that went wrong.",
             "ops",
-            (Query(f"sum by (outcome) (rate(tidegate_jobs_finished_total{{{KIND}}}[$__rate_interval]))", "{{outcome}}"),),
+            (Query(rate("tidegate_jobs_finished_total", KIND, "outcome"), "{{outcome}}"),),
             stacked=True,
         ),
         Panel(
             "Done by queue",
             "Jobs done per second.",
             "ops",
-            (
-                Query(
-                    f'sum by (queue) (rate(tidegate_jobs_finished_total{{{KIND}, outcome="done"}}[$__rate_interval]))', "{{queue}}"
-                ),
-            ),
+            (Query(rate("tidegate_jobs_finished_total", f'{KIND}, outcome="done"', "queue"), "{{queue}}"),),
+            links=(QUEUE_BOARD,),
         ),
         Panel(
             "Enqueued by queue",
             "Jobs enqueued per second, by nodes and by the applications that expose EnqueueMetrics (docs/reference/metrics.md).",
             "ops",
-            (
-                Query(
-                    f'sum by (queue) (rate(tidegate_jobs_enqueued_total{{{FLEET}, kind=~"$kind"}}[$__rate_interval]))', "{{queue}}"
-                ),
-            ),
+            (Query(rate("tidegate_jobs_enqueued_total", f'{FLEET}, kind=~"$kind"', "queue"), "{{queue}}"),),
+            links=(QUEUE_BOARD,),
         ),
         Panel(
             "Ready and scheduled",
@@ -105,29 +101,28 @@ FLOW: Final = Row(
                 Query(f'max by (queue, state) (tidegate_queue_jobs{{{FLEET}, state=~"ready|scheduled"}})', "{{queue}} {{state}}"),
                 Query(f"max by (queue) (tidegate_queue_paused{{{FLEET}}}) == 1", "{{queue}} is paused"),
             ),
+            links=(QUEUE_BOARD,),
         ),
         Panel(
-            "Share of attempts that fail",
-            "Failed, retried, timed out or crashed, of all attempts.",
+            "Share of attempts that go wrong",
+            "Failed, retried, timed out, crashed, discarded or invalid, of all attempts that ended.",
             "percentunit",
             (
                 Query(
-                    f'sum by (queue) (rate(tidegate_jobs_finished_total{{{KIND}, outcome=~"failed|retried|timed_out|crashed"}}'
-                    f"[$__rate_interval])) / sum by (queue) (rate(tidegate_jobs_finished_total{{{KIND}}}[$__rate_interval]))",
+                    rate("tidegate_jobs_finished_total", f"{KIND}, {WENT_WRONG}", "queue")
+                    + " / "
+                    + rate("tidegate_jobs_finished_total", f"{KIND}, {RUNS}", "queue"),
                     "{{queue}}",
                 ),
             ),
+            most=1,
+            links=(QUEUE_BOARD,),
         ),
         Panel(
             "Deaths by kind and reason",
-            "Dead letters; `tidegate dlq list` shows them.",
+            "Dead letters; `tidegate jobs list --state dead` shows them.",
             "short",
-            (
-                Query(
-                    f"sum by (kind, reason) (increase(tidegate_dead_letters_total{{{KIND}}}[$__rate_interval]))",
-                    "{{kind}} {{reason}}",
-                ),
-            ),
+            (Query(increase("tidegate_dead_letters_total", KIND, "kind, reason"), "{{kind}} {{reason}}"),),
             stacked=True,
         ),
     ),
@@ -141,13 +136,13 @@ TIMES: Final = Row(
             "From due to started. It rises when the pool is too small, or the database too slow to hand out jobs.",
             "s",
             quantiles("tidegate_job_wait_seconds", QUEUE, "queue", "{{queue}}"),
+            links=(QUEUE_BOARD,),
         ),
-        Panel(
+        heatmap(
             "Wait, all of it",
             "How many jobs waited how long: two bands are two kinds of load that share a queue.",
-            "s",
-            (Query(f"sum by (le) (increase(tidegate_job_wait_seconds_bucket{{{QUEUE}}}[$__rate_interval]))", "{{le}}"),),
-            type="heatmap",
+            "tidegate_job_wait_seconds",
+            QUEUE,
         ),
         Panel("Run", "How long handlers run.", "s", quantiles("tidegate_job_run_seconds", KIND, "kind", "{{kind}}")),
     ),
@@ -174,6 +169,7 @@ POOLS: Final = Row(
                     "{{queue}}",
                 ),
             ),
+            links=(QUEUE_BOARD,),
         ),
         Panel(
             "Demand",
@@ -184,55 +180,7 @@ POOLS: Final = Row(
     ),
 )
 
-DATABASE: Final = Row(
-    "Database",
-    (
-        Panel("Claims", "How long claims take.", "s", quantiles("tidegate_claim_seconds", QUEUE, "queue", "{{queue}}")),
-        Panel("Acks", "How long a batch of acks takes.", "s", quantiles("tidegate_ack_seconds", QUEUE, "queue", "{{queue}}")),
-        Panel(
-            "Jobs per claim",
-            "Of the claims that brought any. It grows with the load; 1 under load means a queue whose consumers hold one job each.",
-            "short",
-            (
-                Query(
-                    f"sum by (queue) (rate(tidegate_claim_batch_jobs_sum{{{QUEUE}}}[$__rate_interval])) / "
-                    f"(sum by (queue) (rate(tidegate_claim_batch_jobs_count{{{QUEUE}}}[$__rate_interval])) - "
-                    f'sum by (queue) (rate(tidegate_claim_batch_jobs_bucket{{{QUEUE}, le="0.0"}}[$__rate_interval])))',
-                    "{{queue}}",
-                ),
-            ),
-        ),
-    ),
-)
-
-TROUBLE: Final = Row(
-    "Trouble",
-    (
-        Panel(
-            "Database errors",
-            "The database did not answer, or with an error that passes. Work in hand goes on; nothing is lost.",
-            "short",
-            (Query(f"sum by (operation) (increase(tidegate_database_errors_total{{{NODE}}}[$__rate_interval]))", "{{operation}}"),),
-        ),
-        Panel(
-            "Leases lost, jobs rescued",
-            "Results refused because the job had been given to another node; jobs taken back from lost nodes.",
-            "short",
-            (
-                Query(f"sum by (queue) (increase(tidegate_leases_lost_total{{{QUEUE}}}[$__rate_interval]))", "{{queue}} lost"),
-                Query(f"sum by (queue) (increase(tidegate_jobs_rescued_total{{{QUEUE}}}[$__rate_interval]))", "{{queue}} rescued"),
-            ),
-        ),
-        Panel(
-            "Restarts",
-            "Supervised parts that crashed and were started again. A crash is a bug: the log has its traceback.",
-            "short",
-            (Query(f"sum by (child) (increase(tidegate_supervisor_restarts_total{{{NODE}}}[$__rate_interval]))", "{{child}}"),),
-        ),
-    ),
-)
-
-NODES: Final = Row(
+FLEET_ROW: Final = Row(
     "Nodes",
     (
         Panel(
@@ -240,17 +188,7 @@ NODES: Final = Row(
             "How late the loop answers. A handler that blocks the loop shows here: `executor: thread` is for it.",
             "s",
             (Query(f"tidegate_event_loop_lag_seconds{{{NODE}}}", "{{instance}}"),),
-        ),
-        Panel(
-            "Who blocks the loop",
-            "Times that a job's code blocked an event loop for a second or more. The node's log has the stack.",
-            "short",
-            (
-                Query(
-                    f"sum by (queue, kind) (increase(tidegate_event_loop_blocked_total{{{KIND}}}[$__rate_interval])) > 0",
-                    "{{queue}} {{kind}}",
-                ),
-            ),
+            steps=(("red", 1),),
         ),
         Panel(
             "Lease",
@@ -271,10 +209,7 @@ OVERVIEW: Final = Dashboard(
     "tidegate-overview",
     "Tidegate overview",
     "Queues, pools and nodes of a Tidegate fleet.",
-    (
-        Variable("queue", "Queue", "label_values(tidegate_queue_broken, queue)"),
-        Variable("kind", "Kind", 'label_values(tidegate_jobs_finished_total{queue=~"$queue"}, kind)'),
-        Variable("instance", "Node", "label_values(tidegate_build_info, instance)"),
-    ),
-    (NOW, FLOW, TIMES, POOLS, DATABASE, TROUBLE, NODES),
+    (QUEUES, KINDS, NODES),
+    (NOW, FLOW, TIMES, POOLS, FLEET_ROW),
+    (ALERTS, VERSIONS),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Type = Literal["timeseries", "stat", "heatmap", "state-timeline"]
+
 
 @dataclass(frozen=True)
 class Query:
@@ -12,6 +14,25 @@ class Query:
 
     expr: str
     legend: str = ""
+    exemplars: bool = False
+    """Whether the traces that its buckets point to are shown as dots."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """How one value is shown, where values are states and not amounts."""
+
+    value: float
+    text: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where a click on a panel's series leads; `${__field.labels.NAME}` is the series' label."""
+
+    title: str
+    url: str
 
 
 @dataclass(frozen=True)
@@ -22,12 +43,16 @@ class Panel:
     description: str
     unit: str
     queries: tuple[Query, ...]
-    type: Literal["timeseries", "stat", "heatmap"] = "timeseries"
+    type: Type = "timeseries"
     width: int = 8
     height: int = 8
     stacked: bool = False
     steps: tuple[tuple[str, float], ...] = ()
-    """Colours from a value on, for a stat: green below the first."""
+    """Colours from a value on: of a stat, green below the first; of a chart, lines at these values."""
+    values: tuple[Value, ...] = ()
+    links: tuple[Link, ...] = ()
+    most: float | None = None
+    """Where the axis ends; None: where the data does."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +73,16 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class Annotation:
+    """What is marked on every chart of a dashboard: the moments at which an expression has series."""
+
+    name: str
+    expr: str
+    title: str
+    colour: str
+
+
+@dataclass(frozen=True)
 class Dashboard:
     """One file."""
 
@@ -56,3 +91,4 @@ class Dashboard:
     description: str
     variables: tuple[Variable, ...]
     rows: tuple[Row, ...]
+    annotations: tuple[Annotation, ...] = ()

@@ -20,10 +20,10 @@ from tidegate.supervision import ChildSpec
 __all__ = ["config_in", "give", "tell"]
 
 
-def give(scope: Scope, seconds: float, rate: int, metrics_port: int | None) -> tuple[Summary, int | None]:
+def give(scope: Scope, seconds: float, rate: int, metrics_port: int | None, metrics_host: str) -> tuple[Summary, int | None]:
     """Run the shop; return what came of it, and the exit code where a second signal ended it."""
     with exported():
-        return asyncio.run(_run(scope, seconds, rate, metrics_port))
+        return asyncio.run(_run(scope, seconds, rate, metrics_port, metrics_host))
 
 
 def tell(summary: Summary) -> None:
@@ -31,13 +31,19 @@ def tell(summary: Summary) -> None:
     show(summary, Console())
 
 
-async def _run(scope: Scope, seconds: float, rate: int, metrics_port: int | None) -> tuple[Summary, int | None]:
+async def _run(scope: Scope, seconds: float, rate: int, metrics_port: int | None, metrics_host: str) -> tuple[Summary, int | None]:
     nodes: list[Node] = []
 
     def extra(node: Node) -> Sequence[ChildSpec]:
         nodes.append(node)
         port = DEFAULT_PORT if metrics_port is None else metrics_port
-        return exporter(node, port=port, strict=bool(metrics_port), on_listening=lambda url: say(f"metrics: {url}/metrics"))
+        return exporter(
+            node,
+            host=metrics_host,
+            port=port,
+            strict=bool(metrics_port),
+            on_listening=lambda url: say(f"metrics: {url}/metrics"),
+        )
 
     def kill() -> None:
         for node in nodes:

@@ -23,6 +23,7 @@ else:
 __all__ = [
     "JOB_ID",
     "KIND",
+    "LOOPBACK",
     "PORT",
     "PRIORITY",
     "QUEUE",
@@ -156,6 +157,7 @@ QUEUE: Final = _Completed(queues_here)
 QUEUE_NAMES: Final = _Names(queues_here)
 KIND: Final = _Completed(kinds_here)
 PRIORITY: Final = Number(-100, 100, "a priority")
+LOOPBACK: Final = "127.0.0.1"
 PORT: Final = Number(0, 65_535, "a port")
 
 

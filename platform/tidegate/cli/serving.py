@@ -39,14 +39,14 @@ STOPPING_NOW: Final = "stopping now: what ran is rescued by other nodes"
 logger = logging.getLogger("tidegate.up")
 
 
-def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metrics_port: int | None) -> int:
+def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metrics_port: int | None, metrics_host: str) -> int:
     """Run a node to its end and return the exit code."""
     configure(level="DEBUG" if scope.debug else "INFO")
     addresses: list[str] = []
     with exported():
         # Made before the loop runs: while it imports the jobs modules, Ctrl-C is what it is anywhere in Python.
         with redirect_stdout(sys.stderr):
-            extra = partial(_observed, metrics_port, addresses)
+            extra = partial(_observed, metrics_port, metrics_host, addresses)
             node = Node(scope.settings, queues=queues, migrate=True, extra=extra, end_process=_end_blocked, on_progress=say)
         node.events.subscribe(log_event)
         return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
@@ -118,10 +118,10 @@ def _end_blocked() -> None:
     os._exit(UNHEALTHY)
 
 
-def _observed(port: int | None, addresses: list[str], node: Node) -> Sequence[ChildSpec]:
+def _observed(port: int | None, host: str, addresses: list[str], node: Node) -> Sequence[ChildSpec]:
     """Return the children that serve metrics and health."""
     chosen = DEFAULT_PORT if port is None else port
-    return exporter(node, port=chosen, strict=bool(port), on_listening=addresses.append)
+    return exporter(node, host=host, port=chosen, strict=bool(port), on_listening=addresses.append)
 
 
 async def _end(node: Node, signals: Signals, *, until_empty: bool) -> Reason | None:

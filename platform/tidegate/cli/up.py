@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from tidegate.cli.lazy import Command
-from tidegate.cli.params import PORT, QUEUE_NAMES, SECONDS
+from tidegate.cli.params import LOOPBACK, PORT, QUEUE_NAMES, SECONDS
 from tidegate.cli.scope import Scope
 
 __all__ = ["up"]
@@ -28,10 +28,21 @@ __all__ = ["up"]
     metavar="PORT",
     help="Where /metrics, /healthz and /readyz are served; 9464 unless given or taken, 0 takes any free port.",
 )
+@click.option(
+    "--metrics-host",
+    default=LOOPBACK,
+    metavar="ADDRESS",
+    help="The address that they are served at; 127.0.0.1 unless given. Whoever reaches it may read them.",
+)
 @click.option("--no-web", is_flag=True, expose_value=False, help="Without the dashboard, which this version does not have anyway.")
 @click.pass_obj
 def up(
-    scope: Scope, queues: Sequence[str] | None, until_empty: bool, drain_timeout: float | None, metrics_port: int | None
+    scope: Scope,
+    queues: Sequence[str] | None,
+    until_empty: bool,
+    drain_timeout: float | None,
+    metrics_port: int | None,
+    metrics_host: str,
 ) -> None:
     """Run a node: claim jobs and run them, until it is told to stop.
 
@@ -40,6 +51,6 @@ def up(
     from tidegate.cli.serving import serve  # noqa: PLC0415 - what a node needs is imported by who runs one
 
     scope.given["drain_timeout"] = drain_timeout
-    code = serve(scope, queues, until_empty=until_empty, metrics_port=metrics_port)
+    code = serve(scope, queues, until_empty=until_empty, metrics_port=metrics_port, metrics_host=metrics_host)
     if code:
         raise click.exceptions.Exit(code)

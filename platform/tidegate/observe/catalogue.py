@@ -195,6 +195,49 @@ OLDEST_READY: Final = Metric(
     Exists.LEADER,
 )
 QUEUE_PAUSED: Final = Metric("tidegate_queue_paused", "gauge", ("queue",), "1 where the queue is paused, else 0.", Exists.LEADER)
+NODES_LOST: Final = Metric(
+    "tidegate_nodes_lost_total", "counter", (), "Nodes whose lease ran out and that this node declared dead.", Exists.NODE
+)
+DEAD_LETTERS_OPEN: Final = Metric(
+    "tidegate_dead_letters_open",
+    "gauge",
+    ("queue",),
+    "Dead letters of the queue that nobody has dealt with; counted every ten seconds or more.",
+    Exists.LEADER,
+)
+TABLE_DEAD: Final = Metric(
+    "tidegate_table_dead_tuples",
+    "gauge",
+    ("table",),
+    "Row versions of a table that died and were not yet cleared away, as the server's statistics have it.",
+    Exists.LEADER,
+)
+TABLE_LIVE: Final = Metric(
+    "tidegate_table_live_tuples", "gauge", ("table",), "Rows of a table, as the server's statistics have it.", Exists.LEADER
+)
+TABLE_BYTES: Final = Metric(
+    "tidegate_table_size_bytes", "gauge", ("table",), "Size of a table with its indexes on disk.", Exists.LEADER
+)
+OLDEST_TRANSACTION: Final = Metric(
+    "tidegate_database_oldest_transaction_age_seconds",
+    "gauge",
+    (),
+    "For how long the oldest transaction of any session has been open, as far as Tidegate's role may see them.",
+    Exists.LEADER,
+)
+OLDEST_SNAPSHOT: Final = Metric(
+    "tidegate_database_oldest_snapshot_age_transactions",
+    "gauge",
+    (),
+    "How many transactions ago the oldest row version died that somebody may still see: nothing younger can be cleared away.",
+    Exists.LEADER,
+)
+CONNECTIONS: Final = Metric(
+    "tidegate_database_connections", "gauge", (), "Connections to the database server, anybody's.", Exists.LEADER
+)
+MAX_CONNECTIONS: Final = Metric(
+    "tidegate_database_connections_limit", "gauge", (), "The most connections that the database server takes.", Exists.LEADER
+)
 SNAPSHOT_AGE: Final = Metric(
     "tidegate_snapshot_age_seconds",
     "gauge",
@@ -214,6 +257,7 @@ CATALOGUE: Final = (
     LEASES_LOST,
     DEAD_LETTERS,
     JOBS_RESCUED,
+    NODES_LOST,
     RESTARTS,
     DATABASE_ERRORS,
     CONSUMERS,
@@ -228,5 +272,13 @@ CATALOGUE: Final = (
     QUEUE_JOBS,
     OLDEST_READY,
     QUEUE_PAUSED,
+    DEAD_LETTERS_OPEN,
+    TABLE_DEAD,
+    TABLE_LIVE,
+    TABLE_BYTES,
+    OLDEST_TRANSACTION,
+    OLDEST_SNAPSHOT,
+    CONNECTIONS,
+    MAX_CONNECTIONS,
     SNAPSHOT_AGE,
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tidegate.runtime.maintenance import Snapshot
     from tidegate.runtime.queue_manager import QueueManager
     from tidegate.runtime.queue_supervisor import QueueSupervisor
+    from tidegate.store.protocol import Health
 
 __all__ = ["fleet_gauges", "node_gauges"]
 
@@ -69,6 +70,22 @@ def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], *, now: flo
     yield gauge(catalogue.OLDEST_READY, oldest)
     yield gauge(catalogue.QUEUE_PAUSED, paused)
     yield gauge(catalogue.SNAPSHOT_AGE, {(): max(now - snapshot.at, 0.0)})
+    if snapshot.health is not None:
+        yield from _health_gauges(snapshot.health, declared)
+
+
+def _health_gauges(health: Health, declared: Sequence[str]) -> Iterator[Family]:
+    yield gauge(
+        catalogue.DEAD_LETTERS_OPEN,
+        {(queue,): health.dead_letters.get(queue, 0) for queue in {**dict.fromkeys(declared), **health.dead_letters}},
+    )
+    yield gauge(catalogue.TABLE_DEAD, {(table.name,): table.dead_tuples for table in health.tables})
+    yield gauge(catalogue.TABLE_LIVE, {(table.name,): table.live_tuples for table in health.tables})
+    yield gauge(catalogue.TABLE_BYTES, {(table.name,): table.bytes for table in health.tables})
+    yield gauge(catalogue.OLDEST_TRANSACTION, {(): health.oldest_transaction_age})
+    yield gauge(catalogue.OLDEST_SNAPSHOT, {(): health.oldest_snapshot_age})
+    yield gauge(catalogue.CONNECTIONS, {(): health.connections})
+    yield gauge(catalogue.MAX_CONNECTIONS, {(): health.max_connections})
 
 
 def _pool(manager: QueueManager | None) -> tuple[int, int, int, float]:

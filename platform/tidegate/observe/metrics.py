@@ -27,13 +27,14 @@ from tidegate.events import (
     JobsRescued,
     JobStarted,
     LoopBlocked,
+    NodeLost,
     Restarted,
 )
 from tidegate.jobs import Reason
 from tidegate.observe import catalogue
 from tidegate.observe.families import Family, Labels, counter, empty, histogram
 from tidegate.observe.gauges import fleet_gauges, node_gauges
-from tidegate.observe.labels import NOBODY, Kinds, child_label
+from tidegate.observe.labels import KINDS, NOBODY, Kinds, child_label
 from tidegate.observe.tallies import Counts, KindTally, QueueTallies
 
 if TYPE_CHECKING:
@@ -47,12 +48,14 @@ class Metrics(Collector):
 
     def __init__(self, node: Node) -> None:
         self.registry = CollectorRegistry()
-        self.enqueued = EnqueueMetrics(self.registry)
+        self.enqueued = EnqueueMetrics(self.registry, kinds=node.settings.metrics.kinds)
         """Counts what this node's handlers enqueue, and clients that share its bus: `Tidegate.connect(events=node.events)`."""
         self._node = node
-        self._kinds = Kinds(node.handlers.kinds())
+        self._kinds = Kinds(node.handlers.kinds(), limit=node.settings.metrics.kinds)
         self._queues = QueueTallies(node.queues)
         self._dead = Counts()
+        self._deaths: dict[Labels, str] = {}
+        self._nodes_lost = 0
         self._restarts = Counts()
         self._errors = Counts()
         self._blocked = Counts()
@@ -64,9 +67,9 @@ class Metrics(Collector):
         """Count `event`; the two that come with every job are looked for first."""
         match event:
             case JobEnded():
-                self._queues[event.queue].kind(self._kinds[event.kind]).ended(event.word, event.seconds)
+                self._queues[event.queue].kind(self._kinds[event.kind]).ended(event.word, event.seconds, event.trace_id)
             case JobStarted():
-                self._queues[event.queue].wait.observe(event.waited)
+                self._queues[event.queue].wait.observe(event.waited, event.trace_id)
             case Acked():
                 self._queues[event.queue].ack.observe(event.seconds)
             case Claimed():
@@ -74,11 +77,13 @@ class Metrics(Collector):
                 tally.claim.observe(event.seconds)
                 tally.batch.observe(event.jobs)
             case DeadLettered():
-                self._dead[event.queue, self._kinds[event.kind], event.reason] += 1
+                self._died(event)
             case JobRejected():
                 self._queues[event.queue].leases_lost += 1
             case JobsRescued():
                 self._queues[event.queue].rescued += event.jobs
+            case NodeLost():
+                self._nodes_lost += 1
             case Enqueued():
                 self.enqueued(event)
             case Restarted():
@@ -89,6 +94,12 @@ class Metrics(Collector):
                 self._blocked[event.queue or NOBODY, NOBODY if event.kind is None else self._kinds[event.kind]] += 1
             case _:
                 pass  # what the others tell is read from the node
+
+    def _died(self, event: DeadLettered) -> None:
+        labels = (event.queue, self._kinds[event.kind], event.reason)
+        self._dead[labels] += 1
+        if event.trace_id is not None:
+            self._deaths[labels] = event.trace_id
 
     def describe(self) -> list[Family]:
         """Return what `collect` may yield, without samples, so that two of the same name in a registry are noticed."""
@@ -109,7 +120,8 @@ class Metrics(Collector):
         ]
         finished = {(*labels, word): float(count) for labels, kind in kinds for word, count in kind.outcomes.items()}
         yield counter(catalogue.JOBS_FINISHED, finished)
-        yield counter(catalogue.DEAD_LETTERS, {**{(*labels, Reason.ATTEMPTS_EXHAUSTED): 0.0 for labels, _ in kinds}, **self._dead})
+        none_yet = {(*labels, reason): 0.0 for labels, _ in kinds for reason in Reason}
+        yield counter(catalogue.DEAD_LETTERS, {**none_yet, **self._dead}, self._deaths)
         yield histogram(catalogue.JOB_WAIT, {(queue,): tally.wait for queue, tally in queues})
         yield histogram(catalogue.JOB_RUN, {labels: kind.run for labels, kind in kinds})
         yield histogram(catalogue.CLAIM, {(queue,): tally.claim for queue, tally in queues})
@@ -117,6 +129,7 @@ class Metrics(Collector):
         yield histogram(catalogue.ACK, {(queue,): tally.ack for queue, tally in queues})
         yield counter(catalogue.LEASES_LOST, {(queue,): tally.leases_lost for queue, tally in queues})
         yield counter(catalogue.JOBS_RESCUED, {(queue,): tally.rescued for queue, tally in queues})
+        yield counter(catalogue.NODES_LOST, {(): self._nodes_lost})
         yield counter(catalogue.RESTARTS, self._restarts)
         yield counter(catalogue.DATABASE_ERRORS, self._errors)
         yield counter(catalogue.LOOP_BLOCKED, self._blocked)
@@ -126,13 +139,13 @@ class EnqueueMetrics:
     """Counts what a client enqueues: `tide.events.subscribe(EnqueueMetrics())`. Safe where threads share a client.
 
     One for each registry; several clients of a process may share it. `registry` is the application's own, by default the one that
-    the client library itself serves.
+    the client library itself serves. `kinds`: how many kinds have series of their own, the others being counted as `other`.
     """
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, registry: CollectorRegistry = REGISTRY, *, kinds: int = KINDS) -> None:
         metric = catalogue.JOBS_ENQUEUED
         self._counter = Counter(metric.name, metric.help, metric.labels, registry=registry)
-        self._kinds = Kinds()
+        self._kinds = Kinds(limit=kinds)
         self._children: dict[tuple[str, str], Counter] = {}
 
     def __call__(self, event: Event) -> None:

@@ -24,26 +24,30 @@ class Counts(dict[tuple[str, ...], float]):
 
 
 class Distribution:
-    """How often values fell into each bucket."""
+    """How often values fell into each bucket, and of each the last value that is in a trace."""
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "exemplars", "total")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
+        self.exemplars: dict[int, tuple[float, str]] = {}
 
-    def observe(self, value: float) -> None:
+    def observe(self, value: float, trace_id: str | None = None) -> None:
         """Count `value` in the first bucket whose upper bound it does not exceed."""
-        self.counts[bisect_left(self.bounds, value)] += 1
+        at = bisect_left(self.bounds, value)
+        self.counts[at] += 1
         self.total += value
+        if trace_id is not None:
+            self.exemplars[at] = (value, trace_id)
 
-    def cumulative(self) -> Iterator[tuple[float, int]]:
-        """Yield each bucket's upper bound, and how many values did not exceed it."""
+    def cumulative(self) -> Iterator[tuple[float, int, tuple[float, str] | None]]:
+        """Yield each bucket's upper bound, how many values did not exceed it, and of its own the last (value, trace) there is."""
         seen = 0
-        for bound, count in zip((*self.bounds, inf), self.counts, strict=True):
+        for at, (bound, count) in enumerate(zip((*self.bounds, inf), self.counts, strict=True)):
             seen += count
-            yield bound, seen
+            yield bound, seen, self.exemplars.get(at)
 
 
 class KindTally:
@@ -58,12 +62,12 @@ class KindTally:
         self.outcomes: dict[str, int] = {Word.DONE: 0, Word.FAILED: 0}
         self.run = Distribution(catalogue.JOB_RUN.buckets)
 
-    def ended(self, word: str, seconds: float | None) -> None:
+    def ended(self, word: str, seconds: float | None, trace_id: str | None = None) -> None:
         """Count an attempt; `seconds` None: its handler never ran."""
         outcomes = self.outcomes
         outcomes[word] = outcomes.get(word, 0) + 1
         if seconds is not None:
-            self.run.observe(seconds)
+            self.run.observe(seconds, trace_id)
 
 
 class QueueTally:

@@ -16,7 +16,7 @@ from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason
 from tidegate.runtime.coroner import Coroner
 from tidegate.settings import Retention
-from tidegate.store.protocol import QueueCounts, Store
+from tidegate.store.protocol import Health, QueueCounts, Store
 
 __all__ = ["Maintenance", "Snapshot", "unknown_kind"]
 
@@ -26,6 +26,7 @@ UNKNOWN_AFTER: Final = 60.0  # seconds (protocol K1)
 BURY_BATCH: Final = 1_000
 HOURLY: Final = 3_600.0
 BURY_EVERY: Final = 10.0  # seconds; its scan over ready rows is held to 2% of the time beyond that
+HEALTH_EVERY: Final = 10.0  # seconds; likewise, for dead letters are counted
 SHARE: Final = 0.02
 
 
@@ -35,6 +36,8 @@ class Snapshot:
 
     at: float
     queues: tuple[QueueCounts, ...]
+    health: Health | None = None
+    """How the database is; looked at less often."""
 
 
 class Maintenance:
@@ -50,6 +53,7 @@ class Maintenance:
         coroner: Coroner | None = None,
     ) -> None:
         self.snapshot: Snapshot | None = None
+        self._health: Health | None = None
         self._store = store
         self._queues = tuple(queues)
         self._retention = retention
@@ -59,6 +63,7 @@ class Maintenance:
 
     async def __call__(self) -> None:
         """Do what is due."""
+        await self._when_due("health", HEALTH_EVERY, self._examine)
         await self._look()
         await self._when_due("partitions", HOURLY, self._store.make_partitions)
         await self._when_due("prune", HOURLY, self._prune)
@@ -66,9 +71,12 @@ class Maintenance:
 
     async def _look(self) -> None:
         counts = await self._store.snapshot(self._queues)
-        self.snapshot = Snapshot(asyncio.get_running_loop().time(), tuple(counts))
+        self.snapshot = Snapshot(asyncio.get_running_loop().time(), tuple(counts), self._health)
         for each in counts:
             self._emit(QueueDepth(each.queue, each.scheduled, each.ready, each.running, each.oldest_ready_age, each.paused))
+
+    async def _examine(self) -> None:
+        self._health = await self._store.health()
 
     async def _when_due(self, task: str, pace: float, work: Callable[[], Awaitable[object]]) -> None:
         loop = asyncio.get_running_loop()

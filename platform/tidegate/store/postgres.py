@@ -24,7 +24,19 @@ from tidegate.store.connection import connect_async, sqlalchemy_url
 from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
 from tidegate.store.poolers import mind_engine
-from tidegate.store.protocol import Controls, ErrorChange, ErrorTally, LostNode, NodeRow, Places, QueueCounts, Suspect, Unfinished
+from tidegate.store.protocol import (
+    Controls,
+    ErrorChange,
+    ErrorTally,
+    Health,
+    LostNode,
+    NodeRow,
+    Places,
+    QueueCounts,
+    Suspect,
+    TableHealth,
+    Unfinished,
+)
 from tidegate.store.pruning import prune_rows
 from tidegate.store.rows import EXACT_COUNT, accusation_of, enqueued, estimated, insert_of, tally_params
 from tidegate.store.statements import statement
@@ -148,6 +160,13 @@ class PostgresStore:
                 QueueCounts(row.queue, **sizes, running=row.running, oldest_ready_age=row.oldest_ready_age, paused=row.paused)
             )
         return counts
+
+    async def health(self) -> Health:
+        """See `Store.health`."""
+        tables = tuple(TableHealth(*row) for row in await self._run("tables_health"))
+        dead = {row.queue: row.dead for row in await self._run("count_dead_letters")}
+        [server] = await self._run("server_health")
+        return Health(tables, dead, *server)
 
     async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
         """See `Store.unfinished`."""

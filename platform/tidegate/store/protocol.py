@@ -25,6 +25,7 @@ __all__ = [
     "ErrorChange",
     "ErrorTally",
     "Exchange",
+    "Health",
     "Line",
     "LostNode",
     "NodeRow",
@@ -32,6 +33,7 @@ __all__ = [
     "QueueCounts",
     "Store",
     "Suspect",
+    "TableHealth",
     "Unfinished",
 ]
 
@@ -180,6 +182,31 @@ class QueueCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class TableHealth:
+    """A table as the server's statistics have it."""
+
+    name: str
+    dead_tuples: int
+    live_tuples: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the database is, as far as it concerns the platform."""
+
+    tables: tuple[TableHealth, ...]
+    dead_letters: Mapping[str, int]
+    """Those that nobody has dealt with, by queue."""
+    oldest_transaction_age: float
+    """Seconds."""
+    oldest_snapshot_age: int
+    """In transactions: row versions that died since are kept for whoever may still see them."""
+    connections: int
+    max_connections: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unfinished:
     """Queues with something to do now, and queues that would leave jobs behind (scheduled for later, or paused)."""
 
@@ -268,6 +295,9 @@ class Store(Protocol):
 
     async def snapshot(self, queues: Sequence[str]) -> list[QueueCounts]:
         """Return the depths of these queues and of any other that has jobs, at a cost that does not grow with them."""
+
+    async def health(self) -> Health:
+        """Return how the database is; takes longer the more dead letters there are."""
 
     async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
         """Return which of these queues have ready jobs of these kinds, running ones, or ones due within a second."""

@@ -18,8 +18,17 @@ def prometheus() -> str:
     return found("prometheus")
 
 
+PACKAGES = {"promtool": "prometheus"}
+
+
 def found(command: str) -> str:
     path = shutil.which(command)
     if path is None:
-        unavailable(f"{command} is not installed: scripts/install-test-tools, or apt-get install prometheus")
+        unavailable(f"{command} is not installed: scripts/install-test-tools, or apt-get install {PACKAGES.get(command, command)}")
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def alertmanager() -> str:
+    """Where Alertmanager is."""
+    return found("prometheus-alertmanager")

@@ -1,13 +1,16 @@
-"""A real Prometheus that scrapes what a test runs, by the configuration that the project ships."""
+"""A real Prometheus and a real Alertmanager, by the configurations that the project ships, with other addresses and less patience."""
 
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
+import threading
 import time
 import urllib.parse
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,28 +19,24 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = ROOT / "observability" / "prometheus.yml"
+ALERTMANAGER = ROOT / "observability" / "alertmanager.yml"
 INTERVAL = "200ms"
+READ = YAML(typ="safe")
 
 
-class Scraper:
-    """Prometheus in a folder of its own, ready once this returns. What it has scraped is asked for in PromQL."""
+class Server:
+    """A program in a folder of its own, ready once this returns."""
 
-    def __init__(self, binary: str, folder: Path, target: str) -> None:
-        config, log = folder / "prometheus.yml", folder / "prometheus.log"
-        config.write_text(configuration(target), encoding="utf-8")
-        self.port = _free_port()
-        options = (
-            f"--config.file={config}",
-            f"--storage.tsdb.path={folder / 'prometheus'}",
-            f"--web.listen-address=127.0.0.1:{self.port}",
-        )
+    def __init__(self, words: list[str], folder: Path, port: int, ready: str) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        log = folder / f"{Path(words[0]).name}.log"
         with log.open("wb") as out:
-            self._process = subprocess.Popen([binary, *options], stdout=out, stderr=out, cwd=folder)
+            self._process = subprocess.Popen(words, stdout=out, stderr=out, cwd=folder)
         deadline = time.monotonic() + 30
-        while not self._ready():
+        while not self._answers(ready):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__(None, None, None)
-                raise RuntimeError(f"Prometheus did not start:\n{log.read_text()[-2000:]}")
+                raise RuntimeError(f"{words[0]} did not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.05)
 
     def __enter__(self) -> Self:
@@ -46,6 +45,35 @@ class Scraper:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._process.kill()  # its data is thrown away
         self._process.wait(10)
+
+    def _answers(self, path: str) -> bool:
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+class Scraper(Server):
+    """Prometheus, with the shipped rules, whose alerts go to `alertmanager` at once. What it has scraped is asked for in PromQL."""
+
+    def __init__(self, binary: str, folder: Path, target: str, alertmanager: str) -> None:
+        rules = folder / "rules"
+        rules.mkdir()
+        for file in sorted((SHIPPED.parent / "rules").glob("*.yml")):
+            impatient = re.sub(r"^ +for: .*\n", "", file.read_text("utf-8"), flags=re.MULTILINE)
+            (rules / file.name).write_text(impatient, "utf-8")
+        config = folder / "prometheus.yml"
+        config.write_text(json.dumps(_configuration(target, alertmanager)), "utf-8")  # JSON is YAML
+        port = _free_port()
+        words = [
+            binary,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'prometheus'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--enable-feature=exemplar-storage",
+        ]
+        super().__init__(words, folder, port, "/-/ready")
 
     def query(self, expr: str) -> list[dict[str, Any]]:
         """Return the vector that an expression is now."""
@@ -57,27 +85,79 @@ class Scraper:
         """Return a label's values on a metric, as a dashboard's variable asks for them."""
         return list(self._get(f"label/{label}/values", **{"match[]": metric}))
 
+    def rules(self) -> list[dict[str, Any]]:
+        """Return all rules, with what came of them."""
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+
+    def exemplars(self, expr: str) -> list[dict[str, str]]:
+        """Return the labels of the exemplars of an expression's series."""
+        found = self._get("query_exemplars", query=expr, start=str(time.time() - 600), end=str(time.time() + 60))
+        return [each["labels"] for series in found for each in series["exemplars"]]
+
     def _get(self, what: str, **parameters: str) -> Any:
-        address = f"http://127.0.0.1:{self.port}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}", timeout=10) as answer:
             return json.load(answer)["data"]
 
-    def _ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+
+class Alertmanager(Server):
+    """Alertmanager, whose pages and tickets go to a webhook."""
+
+    def __init__(self, binary: str, folder: Path, webhook: str) -> None:
+        config = folder / "alertmanager.yml"
+        shipped = re.sub(r"group_wait: .*", "group_wait: 100ms", ALERTMANAGER.read_text("utf-8"))
+        config.write_text(shipped.replace("http://127.0.0.1:9095", webhook), "utf-8")
+        port = _free_port()
+        words = [
+            binary,
+            f"--config.file={config}",
+            f"--storage.path={folder / 'alertmanager'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+        ]
+        super().__init__(words, folder, port, "/-/ready")
 
 
-def configuration(target: str) -> str:
-    """Return the shipped configuration, with another target and less patience."""
-    shipped = YAML(typ="safe").load(SHIPPED)
-    shipped["global"]["scrape_interval"] = INTERVAL
-    [job] = shipped["scrape_configs"]
-    [group] = job["static_configs"]
-    group["targets"] = [target]
-    return json.dumps(shipped)  # JSON is YAML
+class Webhook:
+    """Keeps what it is sent: `received["/pages"]` is a list of alerts."""
+
+    def __init__(self) -> None:
+        self.received: dict[str, list[dict[str, Any]]] = {}
+        received = self.received
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                told = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                received.setdefault(self.path, []).extend(told["alerts"])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+
+def _configuration(target: str, alertmanager: str) -> Any:
+    shipped = READ.load(SHIPPED)
+    shipped["global"] = {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL}
+    for group, address in ((shipped["scrape_configs"][0], target), (shipped["alerting"]["alertmanagers"][0], alertmanager)):
+        [static] = group["static_configs"]
+        static["targets"] = [address]
+    return shipped
 
 
 def _free_port() -> int:

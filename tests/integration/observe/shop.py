@@ -1,6 +1,7 @@
 """Jobs that do what their argument says."""
 
 import asyncio
+import time
 
 from tidegate import Dead, job
 
@@ -12,3 +13,8 @@ async def send(what: str = "ok") -> None:
         raise ConnectionError("no route to the post office")
     if what == "die":
         raise Dead("nobody lives there")
+
+
+@job(queue="email", max_attempts=1)
+async def hog(seconds: float) -> None:
+    time.sleep(seconds)  # noqa: ASYNC251 - what it shows is what this does to the loop

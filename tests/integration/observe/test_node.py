@@ -1,23 +1,19 @@
-"""Metrics, health and Prometheus on a real node with a real database."""
+"""Metrics and health of a real node with a real database; test_watching.py has Prometheus watch one."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import subprocess
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
-from tests.integration.observe.scraper import SHIPPED, Scraper
+from tests.integration.observe.scraper import SHIPPED
 from tests.integration.observe.shop import send
 from tests.support.postgres import Server
 
 from tidegate import Node, Tidegate
-from tidegate.observe.catalogue import CATALOGUE
 from tidegate.observe.http import exporter
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,7 +26,6 @@ queues:
   email: {consumers: 3}
   ml: {consumers: 1}
 """
-CHOSEN = {"__rate_interval": "10s", "__range": "1m", "queue": ".*", "kind": ".*", "instance": ".*"}
 
 
 @pytest.fixture
@@ -79,26 +74,6 @@ async def has(subject, *lines):
         return all(line in text for line in lines)
 
     await eventually(shown)
-
-
-def expressions():
-    for file in sorted((ROOT / "grafana" / "dashboards").glob("*.json")):
-        for panel in json.loads(file.read_text("utf-8"))["panels"]:
-            yield from (target["expr"] for target in panel.get("targets", ()))
-
-
-def variables():
-    for file in sorted((ROOT / "grafana" / "dashboards").glob("*.json")):
-        for each in json.loads(file.read_text("utf-8"))["templating"]["list"]:
-            if each["type"] == "query":
-                yield re.fullmatch(r"label_values\((.*), (\w+)\)", each["definition"]).groups()
-
-
-def filled(expr):
-    """Return an expression as Grafana sends it when everything is chosen."""
-    for name, value in CHOSEN.items():
-        expr = expr.replace(f"${name}", value)
-    return expr
 
 
 async def test_what_jobs_come_to_is_counted(config, database):
@@ -171,55 +146,3 @@ async def test_the_scrape_satisfies_promtool(config, database, promtool):
 def test_the_shipped_configuration_satisfies_promtool(promtool):
     found = subprocess.run([promtool, "check", "config", SHIPPED], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
-
-
-async def drive(subject, database):
-    """Let everything happen that a panel shows: jobs of all fates, a crash, a lost connection, a paused queue."""
-    for what in ("ok", "fail", "die", "ok") * 3:
-        await subject.tide.enqueue(send, what)
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as hand:
-        await hand.execute("insert into tidegate.queue_controls (queue, paused) values ('ml', true)")
-        await hand.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-        )
-    await has(subject, "tidegate_database_errors_total{")
-    subject.node.supervisor.managers["ml"].session.kill()
-    await has(
-        subject,
-        "tidegate_supervisor_restarts_total{",
-        'tidegate_queue_paused{queue="ml"} 1.0',
-        'queue="email",reason="discarded"} 3.0',
-    )
-
-
-async def test_a_real_prometheus_scrapes_it_and_every_panel_and_variable_has_data(config, database, prometheus, tmp_path):
-    wanted = {filled(expr) for expr in expressions()}
-    assert not [expr for expr in wanted if "$" in expr]
-    async with running(config, database) as subject:
-        await drive(subject, database)
-        with await asyncio.to_thread(Scraper, prometheus, tmp_path, subject.url.removeprefix("http://")) as scraper:
-
-            async def empty():
-                return [expr for expr in sorted(wanted) if not any(map(is_number, await asyncio.to_thread(scraper.query, expr)))]
-
-            try:
-                await eventually(lambda: complete(subject, empty), within=40)
-            except TimeoutError:
-                pytest.fail(f"no data for {await empty()}")
-            [up] = await asyncio.to_thread(scraper.query, "up")
-            assert up["value"][1] == "1"
-            for metric, label in variables():
-                assert await asyncio.to_thread(scraper.values, label, filled(metric)), (metric, label)
-            known = set(await asyncio.to_thread(scraper.values, "__name__", '{__name__=~"tidegate_.+"}'))
-    missing = [metric.name for metric in CATALOGUE if f"{metric.name}{'_count' if metric.type == 'histogram' else ''}" not in known]
-    assert missing == []
-
-
-def is_number(sample):
-    return sample["value"][1] != "NaN"
-
-
-async def complete(subject, empty):
-    """Keep some work going, so that rates have something to see, until no panel is empty."""
-    await subject.tide.enqueue(send, "ok")
-    return not await empty()

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from prometheus_client import CollectorRegistry
 
 from tidegate.events import Events
+from tidegate.observe.labels import KINDS
 from tidegate.runtime.consumer_pool import PoolSize
 from tidegate.runtime.loop_lag import LoopLag
 from tidegate.supervision import ChildDown
@@ -46,11 +47,13 @@ class Queue:
 class Stage:
     """Stands in for a Node and its QueueSupervisor."""
 
-    def __init__(self, *queues: str, declared: tuple[str, ...] = (), kinds: tuple[str, ...] = ("mail:send",)) -> None:
+    def __init__(
+        self, *queues: str, declared: tuple[str, ...] = (), kinds: tuple[str, ...] = ("mail:send",), limit: int = KINDS
+    ) -> None:
         self.events = Events()
         self.queues = queues or ("email",)
         self.node = "host-1-abc"
-        self.settings = SimpleNamespace(queue_names=declared or self.queues)
+        self.settings = SimpleNamespace(queue_names=declared or self.queues, metrics=SimpleNamespace(kinds=limit))
         self.handlers = SimpleNamespace(kinds=lambda: kinds)
         self.managers = {queue: Queue() for queue in self.queues}
         self.leading = False

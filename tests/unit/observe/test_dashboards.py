@@ -20,8 +20,13 @@ DASHBOARDS = {file.stem: json.loads(file.read_text("utf-8")) for file in FILES}
 PANELS = {
     f"{name}: {panel['title']}": panel for name, board in DASHBOARDS.items() for panel in board["panels"] if panel["type"] != "row"
 }
-EXPRESSIONS = {target["expr"] for panel in PANELS.values() for target in panel["targets"]}
-LABELS = {metric.name.removesuffix("_total"): {*metric.labels, "instance"} for metric in CATALOGUE}
+EXPRESSIONS = {target["expr"] for panel in PANELS.values() for target in panel["targets"]} | {
+    each["expr"] for board in DASHBOARDS.values() for each in board["annotations"]["list"]
+}
+RECORDED = re.findall(r"record: (\S+)", (ROOT / "observability" / "rules" / "recording.yml").read_text("utf-8"))
+LABELS = {metric.name.removesuffix("_total"): {*metric.labels, "instance"} for metric in CATALOGUE} | {
+    name: {"queue", "kind"} if name.startswith("kind:") else {"queue"} for name in RECORDED
+}
 
 
 def build(folder, *arguments):
@@ -49,7 +54,8 @@ def test_every_file_comes_from_the_generator(tmp_path):
 
 
 def test_each_dashboard_has_an_address_of_its_own_that_stays():
-    assert {name: board["uid"] for name, board in DASHBOARDS.items()} == {"overview": "tidegate-overview"}
+    names = ("overview", "queue", "reliability", "database")
+    assert {name: board["uid"] for name, board in DASHBOARDS.items()} == {name: f"tidegate-{name}" for name in names}
 
 
 @pytest.mark.parametrize("board", DASHBOARDS.values(), ids=DASHBOARDS)
@@ -89,8 +95,8 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(panel):
 
 @pytest.mark.parametrize("expr", sorted(EXPRESSIONS))
 def test_an_expression_asks_for_metrics_that_exist_by_labels_that_they_have(expr):
-    asked = re.findall(r"(tidegate_\w+?)(?:_total|_bucket|_sum|_count)?(?:\{([^}]*)\})?(?![\w{])", expr)
-    assert asked or "process_" in expr
+    asked = re.findall(r"((?:\w+:)?tidegate_\w+?(?::\w+)?)(?:_total|_bucket|_sum|_count)?(?:\{([^}]*)\})?(?![\w{:])", expr)
+    assert asked or "process_" in expr or "ALERTS" in expr
     for name, matchers in asked:
         assert name in LABELS, f"{name} is not in the catalogue"
         assert set(re.findall(r"(\w+)\s*[=!]", matchers)) - {"le"} <= LABELS[name], expr

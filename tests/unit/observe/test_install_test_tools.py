@@ -1,26 +1,32 @@
-"""The script that brings Prometheus, in a world where only stand-ins of the system's programs are on the path."""
+"""The script that brings what tests need, in a world where only stand-ins of the system's programs are on the path."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "install-test-tools"
+SCRIPT = (Path(__file__).resolve().parents[3] / "scripts" / "install-test-tools").read_text("utf-8")
+TOOLS = dict(re.findall(r"^(\S+) +(\S+)(?: +\S+)?$", SCRIPT.split('tools="')[1].split('"')[0], re.MULTILINE))
+"""Command -> the Debian package that brings it."""
 
 
 @pytest.fixture
 def world(tmp_path):
     """Make a PATH with bash's few needs and what a test adds; return a function that runs the script there."""
-    for name in ("awk", "sort", "bash"):
+    for name in ("awk", "sort", "bash", "dirname"):
         (tmp_path / name).symlink_to(shutil.which(name))
+    script = tmp_path / "clone" / "scripts" / "install-test-tools"
+    script.parent.mkdir(parents=True)
+    script.write_text(SCRIPT.replace("/usr/sbin:/usr/local/sbin", str(tmp_path)))
 
     def run(**programs):
         for name, lines in programs.items():
-            file = tmp_path / name.replace("_", "-")
+            file = tmp_path / ("apt-get" if name == "apt_get" else name)
             file.write_text(f"#!{shutil.which('bash')}\n{lines}\n")
             file.chmod(0o755)
-        return subprocess.run([tmp_path / "bash", SCRIPT], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+        return subprocess.run([tmp_path / "bash", script], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
 
     return run
 
@@ -30,14 +36,15 @@ def told(found):
 
 
 def test_where_everything_is_there_it_says_and_does_nothing(world):
-    assert told(world(promtool="exit 0", id="exit 1")) == (0, "", "")
+    assert told(world(**dict.fromkeys(TOOLS, "exit 0"), id="exit 1")) == (0, "", "")
 
 
 def test_it_installs_as_root_and_is_quiet(world, tmp_path):
-    made = f"""echo "$*" >&2; if [[ "$*" == *" install "*prometheus ]]; then
-        echo > {tmp_path}/promtool; {shutil.which("chmod")} +x {tmp_path}/promtool; fi"""
+    packages = " ".join(sorted(set(TOOLS.values())))
+    made = f"""if [[ "$*" == *" install "*" {packages}" ]]; then for made in {" ".join(TOOLS)}; do
+        echo > {tmp_path}/$made; {shutil.which("chmod")} +x {tmp_path}/$made; done; fi"""
     assert told(world(id="echo 0", apt_get=made)) == (0, "", "")
-    assert (tmp_path / "promtool").exists()
+    assert all((tmp_path / tool).exists() for tool in TOOLS)
 
 
 @pytest.mark.parametrize(
@@ -50,5 +57,7 @@ def test_it_installs_as_root_and_is_quiet(world, tmp_path):
     ],
 )
 def test_what_it_cannot_install_it_names_and_goes_on(world, programs, why):
-    said = f"not installed: promtool ({why}); its tests are skipped. By hand: apt-get install prometheus\n"
-    assert told(world(**programs)) == (0, "", said)
+    code, out, said = told(world(**programs))
+    assert (code, out) == (0, "")
+    for tool, package in TOOLS.items():
+        assert f"not installed: {tool} ({why}); its tests are skipped. By hand: apt-get install {package}\n" in said

@@ -25,15 +25,16 @@ from tidegate.events import (
     JobsRescued,
     JobStarted,
     LoopBlocked,
+    NodeLost,
     Restarted,
 )
-from tidegate.jobs import State, Word
+from tidegate.jobs import Reason, State, Word
 from tidegate.observe.catalogue import CATALOGUE, Exists
 from tidegate.observe.labels import KINDS, OTHER
 from tidegate.observe.metrics import EnqueueMetrics, Metrics
 from tidegate.runtime.consumer_pool import PoolSize
 from tidegate.runtime.maintenance import Snapshot
-from tidegate.store.protocol import QueueCounts
+from tidegate.store.protocol import Health, QueueCounts, TableHealth
 from tidegate.testing import run_virtual
 
 
@@ -113,7 +114,8 @@ def test_dead_letters_are_counted_by_reason():
 
 
 def test_a_kind_that_was_seen_shows_that_none_of_its_jobs_died():
-    assert scraped(Stage(), "tidegate_dead_letters_total", ended(Word.DONE)) == {("mail:send", "email", "attempts_exhausted"): 0}
+    found = scraped(Stage(), "tidegate_dead_letters_total", ended(Word.DONE))
+    assert found == {("mail:send", "email", reason.value): 0 for reason in Reason}
 
 
 def test_restarts_are_counted_by_child():
@@ -139,7 +141,7 @@ def test_an_event_that_is_no_metric_changes_nothing():
 
 @pytest.mark.parametrize(
     "metric",
-    [metric for metric in CATALOGUE if metric.exists is Exists.NODE and metric.type != "gauge"],
+    [metric for metric in CATALOGUE if metric.exists is Exists.NODE and metric.type != "gauge" and metric.labels == ("queue",)],
     ids=lambda metric: metric.name,
 )
 def test_counts_of_a_queue_are_zero_before_anything_happened(metric):
@@ -153,6 +155,48 @@ def test_kinds_beyond_the_limit_are_counted_together():
     found = scraped(Stage(kinds=kinds), "tidegate_jobs_finished_total", *events)
     assert found[OTHER, "done", "email"] == 50
     assert sum(value for labels, value in found.items() if labels[1] == "done") == KINDS + 50
+
+
+def test_how_many_kinds_have_series_of_their_own_is_a_setting():
+    kinds = ("a:a", "b:b", "c:c")
+    stage = Stage(kinds=kinds, limit=2)
+    metrics = Metrics(stage)
+    events = [ended(Word.DONE, kind=kind) for kind in kinds] + [Enqueued("email", kind) for kind in kinds]
+    found = scraped(stage, "tidegate_jobs_finished_total", *events, metrics=metrics)
+    assert {labels[0] for labels in found} == {"a:a", "b:b", OTHER}
+    found = scraped(stage, "tidegate_jobs_enqueued_total", metrics=metrics)
+    assert found == {("a:a", "email"): 1, ("b:b", "email"): 1, (OTHER, "email"): 1}
+
+
+def test_nodes_that_this_one_found_lost_are_counted():
+    stage = Stage()
+    metrics = Metrics(stage)
+    assert scraped(stage, "tidegate_nodes_lost_total", metrics=metrics) == {(): 0}
+    assert scraped(stage, "tidegate_nodes_lost_total", NodeLost("a"), NodeLost("b"), metrics=metrics) == {(): 2}
+
+
+def test_values_in_a_trace_are_shown_with_it_to_those_who_ask_for_openmetrics():
+    async def texts():
+        stage = Stage()
+        metrics = Metrics(stage)
+        stage.events.emit(JobStarted("email", "mail:send", 1, 1, 0.02, "a" * 32))
+        stage.events.emit(JobEnded("email", "mail:send", 1, 1, Word.DONE, State.COMPLETED, 0.3, None, "b" * 32))
+        stage.events.emit(DeadLettered("email", "mail:send", 1, "poison", 1, None, "c" * 32))
+        return openmetrics(metrics.registry).decode(), generate_latest(metrics.registry).decode()
+
+    open_text, plain = run_virtual(texts())
+    exemplars = {
+        (sample.name, sample.exemplar.labels["trace_id"], sample.exemplar.value)
+        for family in parse_openmetrics(open_text)
+        for sample in family.samples
+        if sample.exemplar
+    }
+    assert exemplars == {
+        ("tidegate_job_wait_seconds_bucket", "a" * 32, 0.02),
+        ("tidegate_job_run_seconds_bucket", "b" * 32, 0.3),
+        ("tidegate_dead_letters_total", "c" * 32, 1.0),
+    }
+    assert "trace_id" not in plain
 
 
 # From the node.
@@ -225,9 +269,12 @@ def test_leading_is_shown_either_way():
     assert scraped(stage, "tidegate_leader", metrics=metrics) == {(): 1}
 
 
-def leading(*queues, declared=("email",), at=0.0):
+HEALTH = Health((TableHealth("jobs", 7, 100, 8192),), {"email": 3, "stray": 1}, 12.5, 400, 9, 100)
+
+
+def leading(*queues, declared=("email",), at=0.0, health=HEALTH):
     stage = Stage(declared=declared)
-    stage.leading, stage.snapshot = True, Snapshot(at, queues)
+    stage.leading, stage.snapshot = True, Snapshot(at, queues, health)
     return stage
 
 
@@ -262,6 +309,23 @@ def test_the_snapshots_age_grows_with_the_loops_time():
         return samples(Metrics(stage).registry, "tidegate_snapshot_age_seconds")
 
     assert run_virtual(age()) == {(): pytest.approx(5)}
+
+
+def test_the_leader_shows_how_the_database_is():
+    stage = leading(declared=("email", "ml"))
+    metrics = Metrics(stage)
+    assert scraped(stage, "tidegate_dead_letters_open", metrics=metrics) == {("email",): 3, ("ml",): 0, ("stray",): 1}
+    assert scraped(stage, "tidegate_table_dead_tuples", metrics=metrics) == {("jobs",): 7}
+    assert scraped(stage, "tidegate_table_live_tuples", metrics=metrics) == {("jobs",): 100}
+    assert scraped(stage, "tidegate_table_size_bytes", metrics=metrics) == {("jobs",): 8192}
+    assert scraped(stage, "tidegate_database_oldest_transaction_age_seconds", metrics=metrics) == {(): 12.5}
+    assert scraped(stage, "tidegate_database_oldest_snapshot_age_transactions", metrics=metrics) == {(): 400}
+    assert scraped(stage, "tidegate_database_connections", metrics=metrics) == {(): 9}
+    assert scraped(stage, "tidegate_database_connections_limit", metrics=metrics) == {(): 100}
+
+
+def test_until_the_database_was_looked_at_nothing_is_said_of_it():
+    assert scraped(leading(health=None), "tidegate_database_connections") == {}
 
 
 # As a whole.

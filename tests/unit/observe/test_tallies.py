@@ -15,7 +15,14 @@ from tidegate.observe.tallies import Distribution, KindTally, QueueTallies
 def test_a_value_falls_into_the_first_bucket_that_it_does_not_exceed(value, bucket):
     distribution = Distribution((1.0, 2.0))
     distribution.observe(value)
-    assert next(bound for bound, seen in distribution.cumulative() if seen) == bucket
+    assert next(bound for bound, seen, _ in distribution.cumulative() if seen) == bucket
+
+
+def test_the_last_value_of_a_bucket_that_is_in_a_trace_is_kept():
+    distribution = Distribution((1.0, 2.0))
+    for value, trace_id in ((0.5, "a"), (0.7, "b"), (0.6, None), (1.5, None), (9.0, "c")):
+        distribution.observe(value, trace_id)
+    assert list(distribution.cumulative()) == [(1.0, 3, (0.7, "b")), (2.0, 4, None), (inf, 5, (9.0, "c"))]
 
 
 @given(st.lists(st.floats(min_value=0, max_value=10_000)))

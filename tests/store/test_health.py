@@ -1,0 +1,31 @@
+"""What a store says of itself to whoever watches it."""
+
+from __future__ import annotations
+
+import psycopg
+
+from tests.store.scene import Scene, dead, new
+
+
+async def test_dead_letters_that_nobody_has_dealt_with_are_counted_by_queue(any_scene: Scene) -> None:
+    assert (await any_scene.store.health()).dead_letters == {}
+    await any_scene.enqueue(new(), new())
+    await any_scene.ack(*[dead(job) for job in await any_scene.claim()])
+    assert (await any_scene.store.health()).dead_letters == {"email": 2}
+
+
+async def test_tables_connections_and_what_holds_dead_rows_back_are_told(postgres_scene: Scene) -> None:
+    before = await postgres_scene.store.health()
+    assert {"jobs", "dead_letters", "nodes"} <= {table.name for table in before.tables}
+    assert all(table.bytes > 0 and table.dead_tuples >= 0 and table.live_tuples >= 0 for table in before.tables)
+    assert not [table.name for table in before.tables if "_20" in table.name], "no partitions"
+    assert 0 < before.connections < before.max_connections
+    with psycopg.connect(postgres_scene.database) as holder:
+        holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute("SELECT count(*) FROM tidegate.jobs")
+        await postgres_scene.enqueue(new())
+        await postgres_scene.enqueue(new())
+        held = await postgres_scene.store.health()
+    assert held.oldest_transaction_age > 0
+    assert held.oldest_snapshot_age >= 2
+    assert held.connections >= before.connections + 1
