@@ -201,10 +201,11 @@ class Inside:
 
 
 def _where(task: asyncio.Task[Any]) -> str:
-    """Return where the handler waits; a signal handler in C only sees the loop."""
+    """Return where the handler waits, if it does; a signal handler in C only sees the loop then."""
     lines = stack_of(task).splitlines(keepends=True)
     ours = max((n for n, line in enumerate(lines) if __file__ in line), default=-2)
-    return f"\nThe coroutine waits (most recent call last):\n{''.join(lines[ours + 2 :])}\n"
+    theirs = "".join(lines[ours + 2 :])
+    return f"\nThe coroutine waits (most recent call last):\n{theirs}\n" if theirs else ""
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
