@@ -57,6 +57,8 @@ bench: setup ## Print the figures of benchmarks/
 	$(PY) benchmarks/drain.py
 	$(PY) benchmarks/enqueue.py
 	$(PY) benchmarks/executors.py
+	$(PY) benchmarks/metrics.py
+	$(PY) benchmarks/observing.py
 
 schema: setup ## Write the generated files: JSON Schema, dashboards, reference pages
 	$(PY) -m tidegate.settings.schema

@@ -1,37 +1,21 @@
-"""An OpenTelemetry SDK for a program of Tidegate's own (`up`, `demo`, `enqueue`), set up from the standard OTEL_ variables.
+"""Traces of a program of Tidegate's own (`up`, `demo`, `enqueue`), exported as the standard OTEL_ variables say.
 
     with exported(os.environ):                # what is recorded meanwhile goes where the variables say, the rest of it at the end
         ...
 
-An application that uses Tidegate as a library configures its SDK itself, and Tidegate finds it (see `spans.found`). OTLP over HTTP
-comes with tidegate[otel]; any other exporter that is installed may be named by OTEL_TRACES_EXPORTER. Sampler, resource, limits,
-batches and propagators follow the variables that OpenTelemetry documents.
+An application that uses Tidegate as a library configures its SDK itself, and Tidegate finds it. What a job leaves in a trace is the
+subject of `tidegate.spans`.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Final
 
-from tidegate.errors import ConfigurationError, nearest
+from tidegate.spans.sdk import send_the_rest, set_up
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
-
-__all__ = ["exported", "exporters_named"]
-
-logger = logging.getLogger("tidegate.tracing")
-
-WANTED: Final = ("OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-PROTOCOL: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-OTLP: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
-GROUP: Final = "opentelemetry_traces_exporter"
-SEND_WITHIN: Final = 3.0  # seconds that the end of a program waits for the last spans to be sent
+__all__ = ["exported"]
 
 
 @contextmanager
@@ -40,57 +24,9 @@ def exported(environ: Mapping[str, str] = os.environ) -> Iterator[bool]:
 
     Raises ConfigurationError where an exporter is asked for by a name that nobody knows.
     """
-    names = exporters_named(environ)
-    provider = _provider(names) if names else None
+    provider = set_up(environ)
     try:
         yield provider is not None
     finally:
         if provider is not None:
-            _send_the_rest(provider)
-
-
-def exporters_named(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the exporters that the variables ask for, by the names of their entry points; none where none is asked for."""
-    said = {name: value for name, value in environ.items() if value.strip()}
-    if said.get("OTEL_SDK_DISABLED", "").lower() == "true" or not any(name in said for name in WANTED):
-        return ()
-    names = [name.strip() for name in said.get("OTEL_TRACES_EXPORTER", "otlp").split(",")]
-    if "none" in names:
-        return ()
-    protocol = next((said[name] for name in PROTOCOL if name in said), "http/protobuf")
-    if "otlp" in names and protocol not in OTLP:
-        raise ConfigurationError(f"the OTLP protocol {protocol} is not known", hint=f"choose one of {', '.join(OTLP)}")
-    return tuple(dict.fromkeys(OTLP[protocol] if name == "otlp" else name for name in names))
-
-
-def _send_the_rest(provider: TracerProvider) -> None:
-    """End the export; in a thread, because it goes on trying where nobody answers."""
-    sending = threading.Thread(target=provider.shutdown, name="tidegate-last-spans", daemon=True)
-    sending.start()
-    sending.join(SEND_WITHIN)
-    if sending.is_alive():
-        logger.warning("the last spans could not be sent within %g s; they are lost", SEND_WITHIN)
-
-
-def _provider(names: tuple[str, ...]) -> TracerProvider | None:
-    try:
-        from opentelemetry import trace  # noqa: PLC0415 - an extra, and 70 ms of import
-        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - likewise
-        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - likewise
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - likewise
-    except ModuleNotFoundError as error:
-        logger.warning("the environment asks for traces, and the package %s is not there: pip install 'tidegate[otel]'", error.name)
-        return None
-    known = {found.name: found for found in entry_points(group=GROUP)}
-    resource = Resource.create()
-    if str(resource.attributes["service.name"]).startswith("unknown_service"):
-        resource = resource.merge(Resource({"service.name": "tidegate"}))
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    for name in names:
-        if name not in known:
-            close = nearest(name, known)
-            hint = f"did you mean {close[0]}?" if close else f"installed are {', '.join(sorted(known))}; others come as packages"
-            raise ConfigurationError(f"no exporter of traces is called {name}", hint=hint)
-        provider.add_span_processor(BatchSpanProcessor(known[name].load()()))
-    trace.set_tracer_provider(provider)
-    return provider
+            send_the_rest(provider)

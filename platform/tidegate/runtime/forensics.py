@@ -21,6 +21,7 @@ from tidegate.runtime.error_tracker import ErrorTracker, RecentError
 from tidegate.runtime.maintenance import Snapshot
 from tidegate.runtime.surroundings import Reading, Surroundings
 from tidegate.runtime.versions import Versions
+from tidegate.spans import ids_now
 from tidegate.store.protocol import QueueCounts, Store
 from tidegate.supervision import spawn
 
@@ -165,7 +166,9 @@ def _depth(counts: QueueCounts) -> dict[str, int]:
 
 
 def _trace_id(meta: Mapping[str, Any]) -> str | None:
-    """Return the trace in which a job was enqueued, recorded or not."""
+    """Return the trace of the attempt under way, else that in which the job was enqueued, recorded or not."""
+    if (current := ids_now()) is not None:
+        return current[0]
     parent = meta.get("traceparent")
     parts = parent.split("-") if isinstance(parent, str) else []
     return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None

@@ -198,7 +198,7 @@ class QueueManager(Supervisor):
         order = Order(
             queue.name, self._lease.node, services.database, services.modules, str(services.folder), queue.timeout,
             queue.kill_after, queue.max_attempts, queue.backoff, queue.poison_after, queue.max_result, queue.memory,
-            queue.forensics.locals, seed=0,
+            queue.forensics.locals, seed=0, traced=services.spans is not None,
         )  # fmt: skip
         return ProcessRunner(
             f"{queue.name}.process-{number}",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidegate.settings.observing import Tracing
     from tidegate.spans.recorder import Recorder
 
-__all__ = ["LAST_ATTEMPT", "carried", "entered", "found", "ids_now", "sampled_trace", "trace_of"]
+__all__ = ["LAST_ATTEMPT", "carried", "entered", "found", "ids_now", "is_configured", "sampled_trace", "trace_of"]
 
 LAST_ATTEMPT: Final = "traceparent_of_last_attempt"
 """The key of a job's meta under which its next attempt finds the one before."""
@@ -29,15 +29,17 @@ _TRACEPARENT: Final = 55  # characters: version, trace, span, flags
 
 def found(options: Tracing, *, database: str = "") -> Recorder | None:
     """Return what records spans where this process has an OpenTelemetry SDK; None where nobody configured one."""
-    api: Any = sys.modules.get(_API)
-    if api is None:  # nobody configures what nobody has imported
-        return None
-    provider = api.get_tracer_provider()
-    if isinstance(provider, api.ProxyTracerProvider | api.NoOpTracerProvider):
+    if not is_configured():
         return None
     from tidegate.spans.recorder import Recorder  # noqa: PLC0415 - only here is OpenTelemetry known to be there
 
-    return Recorder(provider, options, database=database)
+    return Recorder(sys.modules[_API].get_tracer_provider(), options, database=database)
+
+
+def is_configured() -> bool:
+    """Tell whether this process has an OpenTelemetry SDK; nobody configures what nobody has imported."""
+    api: Any = sys.modules.get(_API)
+    return api is not None and not isinstance(api.get_tracer_provider(), api.ProxyTracerProvider | api.NoOpTracerProvider)
 
 
 def carried() -> dict[str, str]:

@@ -19,12 +19,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from opentelemetry import context as contexts
-from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
-    NonRecordingSpan,
     Span,
     SpanContext,
     SpanKind,
@@ -32,7 +30,6 @@ from opentelemetry.trace import (
     get_current_span,
     set_span_in_context,
 )
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.trace.status import Status, StatusCode
 
 from tidegate import __version__
@@ -42,10 +39,10 @@ from tidegate.lifecycle import Ack
 from tidegate.settings.observing import Tracing
 from tidegate.spans import LAST_ATTEMPT, semconv
 from tidegate.spans.attributes import Attributes, of_claimed, of_new, of_server
+from tidegate.spans.carrier import drops_unsampled, extracted, here, injected, is_unsampled, span_of, under, written
 
 __all__ = ["Recorder", "Run", "Sent"]
 
-W3C: Final = TraceContextTextMapPropagator()  # for what never leaves Tidegate; the way in and out is the configured propagator's
 SETTLING: Final = {State.COMPLETED: "ack", State.CANCELLED: "ack", State.SCHEDULED: "retry", State.DEAD: "discard"}
 
 
@@ -55,6 +52,8 @@ class Recorder:
     def __init__(self, provider: TracerProvider, options: Tracing, *, database: str = "") -> None:
         self._tracer = provider.get_tracer("tidegate", __version__, schema_url=semconv.SCHEMA_URL)
         self._options = options
+        self._passes = options.attempts == "parent" and drops_unsampled(provider)
+        """Whether a run of a job whose trace is not recorded needs no span at all."""
         self._always: Attributes = {semconv.SYSTEM: semconv.TIDEGATE, **of_server(database)}
 
     # Where jobs are enqueued.
@@ -70,7 +69,9 @@ class Recorder:
             links = [] if creating is None else [Link(creating[at].get_span_context()) for at in mine]
             spans[queue] = self._start("enqueue", "send", queue, kind, links=links, more=of_new([jobs[at] for at in mine]))
         contexts_of = creating or [spans[job.queue] for job in jobs]
-        sent = Sent([_created(job, span) for job, span in zip(jobs, contexts_of, strict=True)])
+        sent = Sent(
+            [replace(job, meta={**injected(span), **(job.meta or {})}) for job, span in zip(jobs, contexts_of, strict=True)]
+        )
         try:
             with _current(next(iter(spans.values()))):
                 yield sent
@@ -95,15 +96,21 @@ class Recorder:
     @contextmanager
     def process(self, jobs: Sequence[Job[Any]]) -> Iterator[Run]:
         """Span a run; the handler's own spans belong to it."""
-        first = jobs[0]
-        links = [link for job in jobs for link in _links(job)]
-        context = self._context(jobs)
-        attributes = {**of_claimed(jobs), semconv.WAITED: first.waited}
-        span = self._start("process", "process", first.queue, SpanKind.CONSUMER, context=context, links=links, more=attributes)
-        token = contexts.attach(set_span_in_context(span, context))
-        run = Run(span)
+        first, alone = jobs[0], len(jobs) == 1
+        context = extracted(first.meta) if alone and first.meta else Context()
+        if alone and self._passes and is_unsampled(first.meta):
+            span: Span = get_current_span(context)  # the enqueue's: nothing is recorded, by the handler neither
+        else:
+            creations = [span_of(context) if alone else span_of(extracted(job.meta)) for job in jobs]
+            if self._options.attempts == "link":
+                context = set_span_in_context(INVALID_SPAN, context)
+            links = [link for job, creation in zip(jobs, creations, strict=True) for link in _links(job, creation)]
+            attributes = {**of_claimed(jobs), semconv.WAITED: first.waited}
+            span = self._start("process", "process", first.queue, SpanKind.CONSUMER, context=context, links=links, more=attributes)
+            context = set_span_in_context(span, context)
+        token = contexts.attach(context)
         try:
-            yield run
+            yield Run(span)
         except BaseException as error:
             _failed(span, type(error).__qualname__, "the run was cut off")
             raise
@@ -124,15 +131,16 @@ class Recorder:
                 pass  # no span of its own
 
     def _fetched(self, event: Claimed) -> None:
-        links = [_link(creation, job_id, "creation") for job_id, meta in event.origins if (creation := _creation(meta))]
-        if any(link.context.trace_flags.sampled for link in links):
+        found = [(job_id, span_of(extracted(meta))) for job_id, meta in event.origins if not is_unsampled(meta)]
+        links = [_link(creation, job_id, "creation") for job_id, creation in found if creation and creation.trace_flags.sampled]
+        if links:
             joins = self._options.attempts == "parent"
             self._past("fetch", "receive", event.queue, event.seconds, links, count=event.jobs, joins=joins)
 
     def _acked(self, event: Acked) -> None:
         told: dict[str, list[Link]] = {}
         for job_id, state, traceparent in event.runs:
-            if state in SETTLING and (run := _read(traceparent)):
+            if state in SETTLING and (run := written(traceparent)):
                 told.setdefault(SETTLING[state], []).append(_link(run, job_id, "run"))
         for operation, links in told.items():
             self._past(operation, "settle", event.queue, event.seconds, links, count=len(links), joins=True)
@@ -141,19 +149,12 @@ class Recorder:
         """Record what took `seconds` until now. What concerns a single job belongs to that job's trace, if it `joins`."""
         end = time.time_ns()  # spans are dated by the clocks of those who record them
         single = links[0] if count == 1 else None
-        context = _under(single.context) if single is not None and joins else Context()
+        context = under(single.context) if single is not None and joins else Context()
         more: Attributes = (
             {semconv.BATCH: count} if single is None else {semconv.MESSAGE_ID: (single.attributes or {})[semconv.MESSAGE_ID]}
         )
         start = end - int(seconds * 1e9)
         self._start(name, kind, queue, SpanKind.CLIENT, context=context, links=links, more=more, at=start).end(end)
-
-    def _context(self, jobs: Sequence[Job[Any]]) -> Context:
-        """Return what a run begins with: the baggage of its enqueue, and as its parent the enqueue or nothing."""
-        if len(jobs) > 1:
-            return Context()
-        extracted = propagate.extract(_texts(jobs[0].meta), context=Context()) if jobs[0].meta else Context()
-        return extracted if self._options.attempts == "parent" else set_span_in_context(INVALID_SPAN, extracted)
 
     def _start(
         self,
@@ -208,55 +209,25 @@ class Run:
             if ack.failure is not None and ack.state in (State.SCHEDULED, State.DEAD):
                 _failed(span, ack.failure.type, ack.failure.message, ack.failure.traceback)
                 break
-        here: dict[str, str] = {}
-        W3C.inject(here, context=set_span_in_context(span))
-        return [_remembered(job, ack, here["traceparent"]) for job, ack in zip(jobs, acks, strict=True)]
+        return [_remembered(job, ack, here(span)) for job, ack in zip(jobs, acks, strict=True)]
 
 
-def _remembered(job: Job[Any], ack: Ack, here: str) -> Ack:
+def _remembered(job: Job[Any], ack: Ack, traceparent: str) -> Ack:
     """Return the ack with its run's span, which the next attempt, or whoever looks at the dead letter, finds in the job's meta."""
     if ack.state in (State.SCHEDULED, State.DEAD):
-        return replace(ack, traceparent=here, meta={**job.meta, LAST_ATTEMPT: here})
-    return replace(ack, traceparent=here)
+        return replace(ack, traceparent=traceparent, meta={**job.meta, LAST_ATTEMPT: traceparent})
+    return replace(ack, traceparent=traceparent)
 
 
-def _created(job: NewJob, span: Span) -> NewJob:
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier, context=set_span_in_context(span))
-    return replace(job, meta={**carrier, **(job.meta or {})})
-
-
-def _links(job: Job[Any]) -> Iterator[Link]:
-    if not job.meta:
-        return
-    if (creation := _creation(job.meta)) is not None:
+def _links(job: Job[Any], creation: SpanContext | None) -> Iterator[Link]:
+    if creation is not None:
         yield _link(creation, job.id, "creation")
-    last = job.meta.get(LAST_ATTEMPT)
-    if isinstance(last, str) and (attempt := _read(last)) is not None:
+    if (attempt := written(job.meta.get(LAST_ATTEMPT))) is not None:
         yield _link(attempt, job.id, "last_attempt")
 
 
 def _link(to: SpanContext, job_id: int, what: str) -> Link:
     return Link(to, {semconv.MESSAGE_ID: str(job_id), semconv.LINK: what})
-
-
-def _creation(meta: Mapping[str, Any]) -> SpanContext | None:
-    found = get_current_span(propagate.extract(_texts(meta), context=Context())).get_span_context()
-    return found if found.is_valid else None
-
-
-def _read(traceparent: str) -> SpanContext | None:
-    found = get_current_span(W3C.extract({"traceparent": traceparent}, context=Context())).get_span_context()
-    return found if found.is_valid else None
-
-
-def _under(parent: SpanContext) -> Context:
-    return set_span_in_context(NonRecordingSpan(parent), Context())
-
-
-def _texts(meta: Mapping[str, Any]) -> dict[str, str]:
-    """Return what may be a context's: meta is the user's, and anybody's who can write into the table."""
-    return {key: value for key, value in meta.items() if isinstance(value, str)}
 
 
 def _failed(span: Span, error: str, message: str, traceback: str = "") -> None:

@@ -22,6 +22,7 @@ queues:
   email: {consumers: 3}
   threads: {executor: thread, consumers: 1}
   analytics: {consumers: 1, demand: {max: 10}}
+  heavy: {executor: process, consumers: 1}
 """
 MODULE = "tests.integration.observe.traced"
 
@@ -148,24 +149,28 @@ def test_one_trace_leads_from_the_enqueue_through_two_retries_to_the_dead_letter
     told_of = [line["trace_id"] for line in lines if line["logger"] == "tidegate.events" and line.get("job_id") == job_id]
     assert told_of == [trace] * 3, "two retries and a death"
 
-    [(meta,)] = project.rows("SELECT meta FROM tidegate.dead_letters")
+    [(meta, forensics)] = project.rows("SELECT meta, forensics FROM tidegate.dead_letters")
     assert isinstance(meta, dict)
+    assert isinstance(forensics, dict)
+    assert forensics["trace_id"] == trace
     assert (meta["traceparent"][3:35], meta["traceparent"][36:52]) == (trace, enqueue.id)
     assert meta["traceparent_of_last_attempt"][36:52] == attempts[2].id
 
 
 @pytest.mark.long
-def test_a_job_that_a_job_enqueues_in_a_thread_is_in_its_trace(project):
-    project.enqueue("works_in_a_thread", f"database={project.database}", f"config={project.config}")
+@pytest.mark.parametrize(("where", "queue"), [("thread", "threads"), ("process", "heavy")])
+def test_a_job_that_a_job_enqueues_elsewhere_is_in_its_trace(project, where, queue):
+    name = "in_a_process" if where == "process" else "works_in_a_thread"
+    project.enqueue(name, f"database={project.database}", f"config={project.config}")
     project.until_empty()
     spans = project.receiver.spans
     assert len({span.trace for span in spans}) == 1
-    [process], [own] = named(spans, "process threads"), named(spans, "own in a thread")
+    [process], [own] = named(spans, f"process {queue}"), named(spans, f"own in a {where}")
     [follows], [followed] = named(spans, "enqueue email"), named(spans, "process email")
     assert (own.parent, follows.parent, followed.parent) == (process.id, own.id, follows.id)
     assert process.attributes["tidegate.job.outcome"] == "done"
     assert process.error is None
-    [ack] = named(spans, "ack threads")
+    [ack] = named(spans, f"ack {queue}")
     assert ack.parent == process.id
 
 

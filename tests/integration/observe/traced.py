@@ -23,6 +23,12 @@ def works_in_a_thread(database: str, config: str) -> None:
         tide.enqueue(follows)
 
 
+@job(queue="heavy")
+def in_a_process(database: str, config: str) -> None:
+    with tracer.start_as_current_span("own in a process"), Tidegate.connect_sync(database, config=config) as tide:
+        tide.enqueue(follows)
+
+
 @job(queue="email")
 async def follows() -> None:
     logger.warning("followed")

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from tidegate.errors import ConfigurationError
-from tidegate.observe import tracing
-from tidegate.observe.tracing import exported, exporters_named
+from tidegate.observe.tracing import exported
+from tidegate.spans import sdk
+from tidegate.spans.sdk import exporters_named
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
 
@@ -72,8 +73,8 @@ def test_spans_that_nobody_takes_do_not_hold_up_the_end(monkeypatch, caplog):
     import threading
 
     released = threading.Event()
-    monkeypatch.setattr(tracing, "SEND_WITHIN", 0.01)
+    monkeypatch.setattr(sdk, "SEND_WITHIN", 0.01)
     caplog.set_level(logging.WARNING)
-    tracing._send_the_rest(Stubborn())
+    sdk.send_the_rest(Stubborn())
     released.set()
     assert "the last spans could not be sent within 0.01 s" in caplog.text

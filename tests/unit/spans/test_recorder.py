@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 
 import pytest
-from opentelemetry import baggage, context, trace
+from opentelemetry import baggage, context, propagate, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tidegate.events import Acked, Claimed, NodeLost
@@ -15,6 +16,7 @@ from tidegate.jobs import Failure, Job, NewJob, Reason, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.settings.observing import Tracing
 from tidegate.spans import LAST_ATTEMPT, carried, entered, found, ids_now, sampled_trace, trace_of
+from tidegate.spans.carrier import drops_unsampled, is_unsampled
 from tidegate.spans.recorder import Recorder
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -298,6 +300,64 @@ def test_acks_are_told_by_what_they_do(stage):
 def test_what_concerns_no_trace_leaves_none(stage, event):
     stage.recorder.on_event(event)
     assert stage.exporter.get_finished_spans() == ()
+
+
+def test_a_job_whose_trace_is_not_recorded_needs_no_span_and_its_handlers_spans_are_not_recorded_either():
+    stage = Stage(ParentBased(ALWAYS_ON))
+    unsampled = {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-00"}
+    with stage.recorder.process([claimed(unsampled)]) as span:
+        assert ids_now() == ("1" * 32, "2" * 16)
+        stage.provider.get_tracer("shop").start_span("own").end()
+        assert span.told([claimed(unsampled)], [ack()]) == [ack()]
+    assert ids_now() is None
+    stage.recorder.on_event(Claimed("email", 1, 0.1, [(7, unsampled)]))
+    assert stage.exporter.get_finished_spans() == ()
+
+
+@pytest.mark.parametrize(
+    ("sampler", "drops"),
+    [
+        (ParentBased(ALWAYS_ON), True),
+        (ParentBased(TraceIdRatioBased(0.5)), True),
+        (ParentBased(ALWAYS_ON, remote_parent_not_sampled=ALWAYS_ON), False),
+        (ALWAYS_ON, False),
+        (TraceIdRatioBased(0.5), False),
+    ],
+    ids=["parent", "parent by ratio", "parent, and yet", "always", "by ratio"],
+)
+def test_a_sampler_is_asked_what_it_does_without_the_parent(sampler, drops):
+    assert drops_unsampled(TracerProvider(sampler=sampler)) == drops
+
+
+def test_a_provider_that_is_not_the_sdks_is_not_second_guessed():
+    assert drops_unsampled(object()) is False
+
+
+def test_a_sampler_that_does_not_follow_the_parent_decides_itself():
+    stage = Stage(ALWAYS_ON)
+    process, _ = run(stage, {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-00"}, ack())
+    assert process.context.trace_flags.sampled
+
+
+@pytest.mark.parametrize(
+    ("meta", "unsampled"),
+    [
+        ({"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-00"}, True),
+        ({"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-02"}, True),
+        ({"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01"}, False),
+        ({"traceparent": "01-" + "1" * 32 + "-" + "2" * 16 + "-00"}, False),
+        ({"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-00", "baggage": "tenant=5"}, False),
+        ({"traceparent": 0}, False),
+        ({}, False),
+    ],
+)
+def test_by_a_look_only_what_is_sure_is_told_as_unsampled(meta, unsampled):
+    assert is_unsampled(meta) == unsampled
+
+
+def test_where_other_propagators_are_configured_these_are_asked(monkeypatch):
+    monkeypatch.setattr(propagate, "get_global_textmap", W3CBaggagePropagator)
+    assert not is_unsampled({"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-00"})
 
 
 # Around it.

@@ -2,8 +2,8 @@
 
 A plain function runs on the main thread with no loop around it, so that it may do there whatever a program may do; a coroutine runs
 on the process's own loop, which lives as long as the process, so that what a handler keeps on it stays usable. There is no other
-thread. SIGTERM ends the handler that runs, by `Ended` or by a cancellation, and then the process; what comes after the handler,
-the commit of its transaction and the answer, is not interrupted.
+thread, but the one that exports spans where the node is traced. SIGTERM ends the handler that runs, by `Ended` or by a
+cancellation, and then the process; what comes after the handler, the commit of its transaction and the answer, is not interrupted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tidegate.runtime.processes.transactions import InsideTransactions
 from tidegate.runtime.runner import Report, Runner
 from tidegate.runtime.runs import Runs
 from tidegate.runtime.settlement import Settlement
-from tidegate.spans import entered
+from tidegate.spans import entered, is_configured, sdk
 from tidegate.supervision.channel import TERMINATED, ChildEnd
 from tidegate.supervision.tasks import stack_of
 
@@ -56,8 +56,13 @@ def main(channel: ChildEnd, values: Mapping[str, Any]) -> None:
         channel.refuse(error)
         sys.exit(1)
     gc.freeze()  # what was imported stays: no collection needs to walk it again
+    exporting = sdk.set_up(os.environ) if order.traced and not is_configured() else None
     channel.ready(imported=time.monotonic() - began)
-    Inside(channel, order, handlers, transactions).serve()
+    try:
+        Inside(channel, order, handlers, transactions).serve()
+    finally:
+        if exporting is not None:
+            sdk.send_the_rest(exporting)
 
 
 class Inside:

@@ -49,6 +49,8 @@ class Order:
     with_locals: bool
     """Whether the local variables of what failed are kept."""
     seed: int
+    traced: bool = False
+    """Whether its node records spans, so that those of its handlers are to be exported from there."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the order as JSON-native values."""
