@@ -34,7 +34,7 @@ LAYERS = {
         "handlers",
         "pipelines",
     ),
-    1: ("circuit", "fingerprint", "spans", "stages", "supervision"),
+    1: ("circuit", "fingerprint", "scaling", "spans", "stages", "supervision"),
     2: ("store",),
     3: ("runtime",),
     4: ("client", "introspection"),
