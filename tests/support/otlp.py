@@ -10,13 +10,13 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+
+from tests.support.receiver import Posted
 
 
 @dataclass(frozen=True)
@@ -39,46 +39,21 @@ class Span:
     schema_url: str = ""
 
 
-class Receiver:
+class Receiver(Posted):
     """Listens on a free port, and keeps the spans that it was sent."""
 
+    answers = "application/x-protobuf"
+
     def __init__(self) -> None:
+        super().__init__()
         self._spans: list[Span] = []
         self._lock = threading.Condition()
-        receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                assert self.path == "/v1/traces"
-                receiver._take(ExportTraceServiceRequest.FromString(body))
-                answer = ExportTraceServiceResponse().SerializeToString()
-                self.send_response(200)
-                self.send_header("content-type", "application/x-protobuf")
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        assert path == "/v1/traces"
+        told = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
+        self._take(ExportTraceServiceRequest.FromString(told))
+        return bytes(ExportTraceServiceResponse().SerializeToString())
 
     @property
     def environment(self) -> dict[str, str]:

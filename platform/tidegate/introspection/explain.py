@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from tidegate.introspection.shapes import NodeView, PoolView
 from tidegate.jobs import State
+from tidegate.store.protocol import UNKNOWN_AFTER
 
 __all__ = ["JobFacts", "QueueFacts", "Why", "why_job", "why_queue"]
-
-KIND_FORGOTTEN: Final = 60.0  # seconds after which a kind that no node has named is known to none (protocol K1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +109,11 @@ def _closed(queue: QueueFacts) -> Iterator[Why]:
 
 
 def _unknown(facts: JobFacts) -> Iterator[Why]:
-    if facts.queue.nodes and (facts.kind_seen_ago is None or facts.kind_seen_ago > KIND_FORGOTTEN):
+    if facts.queue.nodes and (facts.kind_seen_ago is None or facts.kind_seen_ago > UNKNOWN_AFTER):
         since = "" if facts.kind_seen_ago is None else f" (the last one did {_span(facts.kind_seen_ago)} ago)"
         yield Why(
             "unknown_kind",
-            f"no live node knows the kind {facts.kind}{since}; after {KIND_FORGOTTEN:g} s of that a ready job is dead",
+            f"no live node knows the kind {facts.kind}{since}; after {UNKNOWN_AFTER:g} s of that a ready job is dead",
             "add its module to `jobs:` in queues.yaml and restart a node",
         )
 

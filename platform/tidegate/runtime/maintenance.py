@@ -16,13 +16,12 @@ from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason
 from tidegate.runtime.coroner import Coroner
 from tidegate.settings import Retention
-from tidegate.store.protocol import Health, QueueCounts, Store
+from tidegate.store.protocol import UNKNOWN_AFTER, Health, QueueCounts, Store
 
 __all__ = ["Maintenance", "Snapshot", "unknown_kind"]
 
 logger = logging.getLogger("tidegate.maintenance")
 
-UNKNOWN_AFTER: Final = 60.0  # seconds (protocol K1)
 BURY_BATCH: Final = 1_000
 HOURLY: Final = 3_600.0
 BURY_EVERY: Final = 10.0  # seconds; its scan over ready rows is held to 2% of the time beyond that

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
 
 __all__ = [
+    "UNKNOWN_AFTER",
     "Accusation",
     "Applied",
     "Claim",
@@ -36,6 +37,9 @@ __all__ = [
     "TableHealth",
     "Unfinished",
 ]
+
+UNKNOWN_AFTER: Final = 60.0
+"""Seconds after which a kind that no live node has named is known to none (protocol K1)."""
 
 Places = Mapping[str, Mapping[int, int]]
 """Where rows were made ready: queue -> priority -> the lowest place (seq)."""

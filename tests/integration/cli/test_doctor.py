@@ -130,7 +130,7 @@ def deaf(name: str) -> str:
 
 
 def facts(**changes: object) -> Facts:
-    well = {"connections": 1, "allowed": 100, "autovacuum": True, "fsync": True, "read_only": False}
+    well = {"connections": 1, "max_connections": 100, "autovacuum": True, "fsync": True, "read_only": False}
     known: dict[str, object] = {
         "schema_version": 1, "expected_version": 1, "server": well, "transactions": (), "tables": (), "indexes": {},
         "expected_indexes": (), "fleet": {}, "days_ahead": 7, "notified": True, "nodes": (), "queues": (),
@@ -139,13 +139,13 @@ def facts(**changes: object) -> Facts:
 
 
 def test_a_server_that_is_not_fit_for_a_queue() -> None:
-    ill = {"connections": 95, "allowed": 100, "autovacuum": False, "fsync": False, "read_only": True}
+    ill = {"connections": 95, "max_connections": 100, "autovacuum": False, "fsync": False, "read_only": True}
     assert [each.check for each in server(facts(server=ill))] == ["connections", "autovacuum", "durability", "read_only"]
 
 
 def test_a_table_full_of_dead_rows_is_vacuumed(healthy: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = {"name": "jobs", "live": 10, "dead": 150_000, "vacuumed_ago": None}
-    [found] = bloat(facts(tables=[full, {**full, "dead": 9, "vacuumed_ago": 5.0}]))
+    full = {"name": "jobs", "live_tuples": 10, "dead_tuples": 150_000}
+    [found] = bloat(facts(tables=[full, {**full, "dead_tuples": 9}]))
     assert "150,000 dead rows" in found.what
     monkeypatch.setattr("tidegate.introspection.doctor.checks.DEAD_ROWS", -1)
     healthy.insert()

@@ -142,7 +142,7 @@ class TestCompletion:
             (["tidegate", "enqueue", "shopjobs", ":", "gi"], ["give_up"]),
             (
                 ["tidegate", "enqueue", "shopjobs", ":"],
-                ["greet", "bill", "fail", "give_up", "call_off", "nap", "block", "hog", "add"],
+                ["greet", "bill", "fail", "give_up", "call_off", "nap", "block", "sign_in", "hog", "add"],
             ),
             (["tidegate", "--config", "nosuch.yaml", "queues", "show", ""], []),
         ],

@@ -6,16 +6,16 @@ import json
 import re
 import socket
 import subprocess
-import threading
 import time
 import urllib.parse
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from ruamel.yaml import YAML
+from tests.support.receiver import Posted
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = ROOT / "observability" / "prometheus.yml"
@@ -117,38 +117,16 @@ class Alertmanager(Server):
         super().__init__(words, folder, port, "/-/ready")
 
 
-class Webhook:
+class Webhook(Posted):
     """Keeps what it is sent: `received["/pages"]` is a list of alerts."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.received: dict[str, list[dict[str, Any]]] = {}
-        received = self.received
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                told = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                received.setdefault(self.path, []).extend(told["alerts"])
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        self.received.setdefault(path, []).extend(json.loads(body)["alerts"])
+        return b""
 
 
 def _configuration(target: str, alertmanager: str) -> Any:

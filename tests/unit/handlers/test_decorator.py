@@ -185,7 +185,7 @@ def test_a_handler_is_made_once():
         ({"on_error": {ValueError: Snooze}}, "got <class 'tidegate.jobs.Snooze'>"),
         ({"on_error": {ValueError: Released("x")}}, "got Released(why='x')"),
         ({"on_error": {ValueError: Failed}}, "got <class 'tidegate.jobs.Failed'>"),
-        ({"on_error": {ValueError: TimedOut(1)}}, "got TimedOut(after=1)"),
+        ({"on_error": {ValueError: TimedOut(1)}}, "got TimedOut(after=1, stack='')"),
         ({"on_error": {ValueError: Cancelled}}, "got <class 'tidegate.jobs.Cancelled'>"),
     ],
 )

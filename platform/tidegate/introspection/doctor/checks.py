@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tidegate.introspection.shapes import NodeView, QueueView
@@ -14,7 +14,7 @@ OLD_TRANSACTION: Final = 300.0  # seconds; a claim's dead rows pile up behind it
 DEAD_ROWS: Final = 100_000  # 20 ms of a sweep (0.2 us each)
 FEW_SLOTS: Final = 0.9  # of the connections that the server allows
 LAGGING: Final = 1.0  # seconds that a loop came late
-WAITING: Final = 60.0  # seconds, where a queue has no latency target of its own
+WAITING: Final = 60.0  # seconds that a ready job may wait before it is worth a word
 DAYS_AHEAD: Final = 2  # partitions; the leader makes seven
 
 
@@ -59,13 +59,10 @@ class Facts:
     """Whether a notification made its round trip."""
     nodes: Sequence[NodeView]
     queues: Sequence[QueueView]
-    targets: Mapping[str, float] = field(default_factory=dict)
-    """The latency targets of the declared queues, in seconds."""
     version: str = ""
     """Of the Tidegate that examines."""
     config: str = ""
     """The fingerprint of the settings here; see `Settings.fingerprint`."""
-    declared: Sequence[str] = ()
 
 
 def schema(facts: Facts) -> Iterator[Finding]:
@@ -125,26 +122,26 @@ def transactions(facts: Facts) -> Iterator[Finding]:
 def bloat(facts: Facts) -> Iterator[Finding]:
     """Dead rows are removed."""
     for each in facts.tables:
-        if each["dead"] > max(DEAD_ROWS, 2 * each["live"]):
-            ago = "never" if each["vacuumed_ago"] is None else f"{each['vacuumed_ago']:.0f} s ago"
+        name, dead, live = each["name"], each["dead_tuples"], each["live_tuples"]
+        if dead > max(DEAD_ROWS, 2 * live):
             yield Finding(
                 "bloat",
                 "warning",
-                f"{each['name']}: {each['dead']:,} dead rows, {each['live']:,} live ones, vacuumed {ago}",
+                f"{name}: {dead:,} dead rows, {live:,} live ones",
                 "sweeps walk over them",
-                f"VACUUM tidegate.{each['name']}",
-                fix="vacuum" if each["name"] == "jobs" else None,
+                f"VACUUM tidegate.{name}",
+                fix="vacuum" if name == "jobs" else None,
             )
 
 
 def server(facts: Facts) -> Iterator[Finding]:
     """The server is set up for a queue."""
     said = facts.server
-    if said["connections"] >= FEW_SLOTS * said["allowed"]:
+    if said["connections"] >= FEW_SLOTS * said["max_connections"]:
         yield Finding(
             "connections",
             "error",
-            f"{said['connections']} of {said['allowed']} connections are in use",
+            f"{said['connections']} of {said['max_connections']} connections are in use",
             "a node needs one for each queue and a few more; without them it waits as in an outage",
             "raise max_connections, or end idle ones",
         )
@@ -264,7 +261,7 @@ def partitions(facts: Facts) -> Iterator[Finding]:
 
 
 def lines(facts: Facts) -> Iterator[Finding]:
-    """Every queue moves, within its target."""
+    """Every queue moves."""
     for queue in facts.queues:
         served = any(queue.queue in node.queues for node in facts.nodes)
         if queue.paused and queue.ready:
@@ -283,7 +280,7 @@ def lines(facts: Facts) -> Iterator[Finding]:
                 "they wait for ever",
                 f"tidegate up --queues {queue.queue}",
             )
-        elif queue.oldest_ready_age is not None and queue.oldest_ready_age > facts.targets.get(queue.queue, WAITING):
+        elif queue.oldest_ready_age is not None and queue.oldest_ready_age > WAITING:
             yield Finding(
                 "latency",
                 "warning",

@@ -16,6 +16,7 @@ from tidegate.introspection.doctor.checks import CHECKS, Facts, Finding
 from tidegate.introspection.inspector import Inspector
 from tidegate.store import migrate, partitions
 from tidegate.store.connection import connect, connect_async
+from tidegate.store.protocol import UNKNOWN_AFTER
 from tidegate.store.statements import statement
 
 __all__ = ["examine", "mend"]
@@ -29,7 +30,6 @@ def examine(
     database: str,
     *,
     queues: Sequence[str] = (),
-    targets: Mapping[str, float] | None = None,
     config: str = "",
     old_transaction: float = 300.0,
 ) -> list[Finding]:
@@ -42,20 +42,18 @@ def examine(
     facts = Facts(
         status.schema_version,
         status.expected_version,
-        server=_row(connection, "doctor_server"),
+        server={**_row(connection, "server_health"), **_row(connection, "doctor_server")},
         transactions=_rows(connection, "doctor_transactions", {"age": old_transaction}),
-        tables=_rows(connection, "doctor_tables"),
+        tables=_rows(connection, "tables_health"),
         indexes={row["name"]: row["valid"] for row in _rows(connection, "doctor_indexes")},
         expected_indexes=_expected_indexes(),
-        fleet=_row(connection, "doctor_fleet"),
+        fleet=_row(connection, "doctor_fleet", {"age": UNKNOWN_AFTER}),
         days_ahead=_days_ahead(_rows(connection, "partitions")),
         notified=_hears(connection, database),
         nodes=inspector.nodes(),
         queues=inspector.queues(),
-        targets=targets or {},
         version=__version__,
         config=config,
-        declared=queues,
     )
     found = [finding for check in CHECKS for finding in check(facts)]
     return sorted(found, key=lambda finding: finding.severity != "error")
@@ -85,7 +83,7 @@ async def _make_partitions(database: str) -> int:
 def _hears(connection: psycopg.Connection[Any], database: str) -> bool:
     with connect(database) as ears:
         ears.execute(statement("doctor_listen"))
-        connection.execute(statement("notify").replace("'tidegate'", "'tidegate_doctor'"), {"payloads": ["round trip"]})
+        connection.execute(statement("doctor_notify"))
         return any(True for _ in ears.notifies(timeout=PATIENCE, stop_after=1))
 
 
@@ -113,8 +111,8 @@ def _bare(status: migrate.SchemaStatus) -> Facts:
     )
 
 
-def _row(connection: psycopg.Connection[Any], name: str) -> dict[str, Any]:
-    [row] = _rows(connection, name)
+def _row(connection: psycopg.Connection[Any], name: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    [row] = _rows(connection, name, params)
     return row
 
 

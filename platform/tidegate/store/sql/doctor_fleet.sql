@@ -8,6 +8,6 @@ SELECT (SELECT l.node FROM tidegate.leader AS l WHERE l.expires > clock_timestam
         SELECT array_agg(DISTINCT waiting.kind)
         FROM (SELECT kind FROM tidegate.jobs WHERE state = 'ready' LIMIT 10000) AS waiting
         WHERE NOT EXISTS (
-            SELECT FROM tidegate.kinds AS k WHERE k.kind = waiting.kind AND k.seen_at > clock_timestamp() - interval '60 seconds'
+            SELECT FROM tidegate.kinds AS k WHERE k.kind = waiting.kind AND k.seen_at > clock_timestamp() - %(age)s * interval '1 second'
         )
     ) AS unknown_kinds
