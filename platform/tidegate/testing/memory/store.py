@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
@@ -22,10 +22,12 @@ from tidegate.store.protocol import (
     ErrorTally,
     Exchange,
     Health,
+    Line,
     LostNode,
     NodeRow,
     Places,
     QueueCounts,
+    Store,
     Suspect,
     Unfinished,
 )
@@ -329,3 +331,8 @@ class MemoryStore:
     async def prune(self, *, completed: float, cancelled: float, dead: float, most_dead: int) -> int:  # noqa: ARG002 - a simulation ends before anything is old
         """See `Store.prune`: a simulation ends before anything is old."""
         return 0
+
+
+if TYPE_CHECKING:  # the type checker holds both to the protocol: a verb that changes there cannot be forgotten here
+    _store: type[Store] = MemoryStore
+    _line: type[Line] = MemoryLine
