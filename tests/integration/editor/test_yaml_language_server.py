@@ -15,7 +15,7 @@ from tests.unit.settings.test_schema import BAD, GOOD
 from tidegate.settings.schema import SCHEMA_FILE
 
 pytestmark = pytest.mark.long
-MODELINE = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+MODELINE = f"# yaml-language-server: $schema={SCHEMA_FILE.as_uri()}\n"  # a URI: a path may have spaces
 STARTER = ROOT / "platform" / "tidegate" / "cli" / "starter" / "queues.yaml"
 
 
