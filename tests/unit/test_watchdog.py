@@ -192,6 +192,23 @@ async def test_a_process_that_was_stopped_accuses_nobody(caplog, monkeypatch):
     assert kennel.events == []
 
 
+async def test_a_stop_between_two_of_its_waits_is_noticed_as_well(caplog, monkeypatch):
+    monkeypatch.setattr(watchdog, "STALLED", 0.2)
+    kennel = Kennel()
+    ask, stops = kennel.dog._ask, [900_000]
+
+    def stopped_first(loop):
+        if stops:
+            ctypes.PyDLL(None).usleep(stops.pop())
+        ask(loop)
+
+    monkeypatch.setattr(kennel.dog, "_ask", stopped_first)
+    await kennel.start()
+    await until(lambda: "stood still" in caplog.text)
+    await kennel.dog.stop()
+    assert kennel.events == []
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_loop_that_is_closed_under_it_ends_its_thread():
     async def started():

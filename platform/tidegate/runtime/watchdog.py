@@ -71,6 +71,8 @@ class Watchdog(FunctionChild):
         self._pace = pace
         self._over = threading.Event()
         self._watched = 0
+        self._mark = (0.0, 0.0)
+        """When this thread last saw itself run: the loop's time, and the processor's time of the process. In seconds."""
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -86,6 +88,7 @@ class Watchdog(FunctionChild):
 
     def _work(self, loop: asyncio.AbstractEventLoop, bug: asyncio.Future[None]) -> None:
         try:
+            self._mark = _clocks(loop)
             while not self._wait(self._over, self._pace.pause, loop):
                 self._ask(loop)
         except BaseException as error:  # noqa: BLE001 - a bug of this thread ends the child, which is on the loop
@@ -98,16 +101,23 @@ class Watchdog(FunctionChild):
         loop.call_soon_threadsafe(self._answer, loop, asked, answered)
         if not self._wait(answered, self._pace.patience, loop):
             self._blocked(loop, Blockage(asked), answered)
+            self._mark = _clocks(loop)
 
     def _wait(self, event: threading.Event, seconds: float, loop: asyncio.AbstractEventLoop) -> bool:
-        """Wait for `event`, and notice when nothing ran meanwhile, this thread included."""
-        began, worked = loop.time(), time.process_time()
+        """Wait for `event`, and notice when nothing ran meanwhile, this thread included.
+
+        It counts from the end of the wait before: the lock may as well be lost between two waits.
+        """
+        began, worked = self._mark
         came = event.wait(seconds)
-        late = loop.time() - began - seconds
+        self._mark = now, working = _clocks(loop)
+        late = now - began - seconds
         if late <= STALLED:
             return came
-        self._stalled(loop, late, time.process_time() - worked)
-        return event.wait(self._pace.patience)  # the loop did not run either: it has its time anew
+        self._stalled(loop, late, working - worked)
+        came = event.wait(self._pace.patience)  # the loop did not run either: it has its time anew
+        self._mark = _clocks(loop)
+        return came
 
     def _answer(self, loop: asyncio.AbstractEventLoop, asked: float, answered: threading.Event) -> None:
         now = loop.time()
@@ -173,6 +183,10 @@ def _say(level: int, words: str, *args: object, extra: Mapping[str, object] | No
     said = threading.Thread(target=partial(logger.log, level, words, *args, extra=extra), name="tidegate-words", daemon=True)
     said.start()
     said.join(SAY_WITHIN)
+
+
+def _clocks(loop: asyncio.AbstractEventLoop) -> tuple[float, float]:
+    return loop.time(), time.process_time()
 
 
 def _fail(bug: asyncio.Future[None], error: BaseException) -> None:
