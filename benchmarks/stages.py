@@ -35,7 +35,7 @@ class Sink(Consumer[int]):
     done: asyncio.Event
     left = 0
 
-    async def handle_events(self, events, sub) -> None:  # noqa: ARG002 - all come from the one producer
+    async def handle_events(self, events, sub) -> None:
         Sink.left -= len(events)
         if Sink.left <= 0:
             Sink.done.set()

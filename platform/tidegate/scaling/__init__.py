@@ -8,12 +8,14 @@ The runtime's AutoScaler is the shell around it.
 """
 
 from tidegate.scaling.choice import POLICIES, make_policy
+from tidegate.scaling.comparison import Figures, figures, geometric_mean
 from tidegate.scaling.deadline import PRESETS, DeadlinePolicy
 from tidegate.scaling.limiter import Limiter
 from tidegate.scaling.policy import BadPolicy, Decision, Observation, ScalingPolicy
 from tidegate.scaling.rules import FixedPolicy, StepsPolicy
 from tidegate.scaling.simulation import Arrival, Moment, Run, lower_bound, simulate
 from tidegate.scaling.synthetic import SHAPES, Shape
+from tidegate.scaling.traces import BadTrace, Reading, read_trace
 
 __all__ = [
     "POLICIES",
@@ -21,17 +23,23 @@ __all__ = [
     "SHAPES",
     "Arrival",
     "BadPolicy",
+    "BadTrace",
     "DeadlinePolicy",
     "Decision",
+    "Figures",
     "FixedPolicy",
     "Limiter",
     "Moment",
     "Observation",
+    "Reading",
     "Run",
     "ScalingPolicy",
     "Shape",
     "StepsPolicy",
+    "figures",
+    "geometric_mean",
     "lower_bound",
     "make_policy",
+    "read_trace",
     "simulate",
 ]
