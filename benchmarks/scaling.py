@@ -21,7 +21,7 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import peers
+import scaling_peers as peers
 
 from tidegate.scaling import (
     SHAPES,
