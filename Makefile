@@ -59,6 +59,8 @@ bench: setup ## Print the figures of benchmarks/
 	$(PY) benchmarks/executors.py
 	$(PY) benchmarks/metrics.py
 	$(PY) benchmarks/observing.py
+	$(PY) benchmarks/flat.py
+	$(PY) benchmarks/peers.py
 
 schema: setup ## Write the generated files: JSON Schema, dashboards, reference pages
 	$(PY) -m tidegate.settings.schema

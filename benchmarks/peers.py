@@ -1,0 +1,239 @@
+"""Tidegate beside its peers: no-op jobs, one worker process each, on one machine, in turns.
+
+    python benchmarks/peers.py [--jobs N] [--runs N] [NAME ...]
+
+The peers are installed into an environment of their own (benchmarks/contestants/requirements.txt, into build/peers); celery and
+taskiq take part where redis-server is installed. Each is a program of benchmarks/contestants at its documented best; each job
+appends 16 bytes to a file, from which every figure of time is read. PostgreSQL syncs as it would in production; Redis appends to
+its file and syncs it every second. Printed are medians: jobs per second from the first job's beginning to the last one's, how that
+stands to the raw baseline (`nothing`: no retries, no heartbeat, no history), milliseconds from enqueue to the handler's first line on
+an idle worker, CPU seconds per 10,000 jobs of the worker and of the server, and the worker's memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.support.postgres import Server  # noqa: E402 - the repository's root is not on the path of a script
+
+HERE = ROOT / "benchmarks" / "contestants"
+POSTGRES = ("nothing", "tidegate", "pgqueuer", "chancy", "procrastinate")
+REDIS = ("celery", "taskiq")
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "512MB"}
+STAMP = struct.Struct("<qq")
+TRICKLED, PAUSE = 300, 0.02
+LIMIT = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    rate: float
+    worker_cpu: float
+    server_cpu: float
+    memory: float
+    """Jobs per second; seconds of CPU per 10,000 jobs, of the worker with its children and of the server; MiB, the highest seen."""
+
+
+@dataclass(slots=True)
+class Contestant:
+    name: str
+    python: Path
+    server: psutil.Process
+    environment: dict[str, str]
+
+    def call(self, *words: str) -> None:
+        subprocess.run(self._command(*words), env=self.environment, cwd=HERE, check=True, stdout=subprocess.DEVNULL)
+
+    @contextmanager
+    def working(self) -> Iterator[psutil.Process]:
+        process = subprocess.Popen(
+            self._command("work"),
+            env=self.environment,
+            cwd=HERE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def drain(self, jobs: int) -> Drained:
+        """Have jobs done that all wait when the worker starts."""
+        self._forget()
+        self.call("fill", str(jobs))
+        with self.working() as worker:
+            self._until(1)
+            before, server = cpu(worker), cpu(self.server)
+            memory = 0.0
+            while (done := self._done()) < jobs:
+                self._check(worker)
+                memory = max(memory, rss(worker))
+                time.sleep(0.02)
+            spent, served = cpu(worker) - before, cpu(self.server) - server
+        stamps = sorted(began for _, began in self._stamps())
+        per = 10_000 / done
+        return Drained((done - 1) / (stamps[-1] - stamps[0]) * 1e9, spent * per, served * per, memory)
+
+    def latency(self) -> list[float]:
+        """Milliseconds from enqueue to the first line, one job every 20 ms, in order."""
+        self._forget()
+        with self.working() as worker:
+            self.call("trickle", "20", str(PAUSE))  # the worker is up, and both sides are warm
+            self._until(20)
+            self.call("trickle", str(TRICKLED), str(PAUSE))
+            self._until(20 + TRICKLED)
+            self._check(worker)
+        return sorted((began - sent) / 1e6 for sent, began in self._stamps()[20:])
+
+    def _command(self, *words: str) -> list[str]:
+        return [str(self.python), f"with_{self.name}.py", *words]
+
+    def _check(self, worker: psutil.Process) -> None:
+        if not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE:
+            raise RuntimeError(f"the worker of {self.name} ended by itself")
+
+    def _until(self, jobs: int) -> None:
+        end = time.monotonic() + LIMIT
+        while self._done() < jobs:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name} has done {self._done()} of {jobs} jobs in {LIMIT:.0f} s")
+            time.sleep(0.005)
+
+    @property
+    def _file(self) -> Path:
+        return Path(self.environment["STAMPS"])
+
+    def _forget(self) -> None:
+        self._file.write_bytes(b"")
+
+    def _done(self) -> int:
+        return self._file.stat().st_size // STAMP.size
+
+    def _stamps(self) -> list[tuple[int, int]]:
+        return [(sent, began) for sent, began in STAMP.iter_unpack(self._file.read_bytes())]
+
+
+def cpu(process: psutil.Process) -> float:
+    """Seconds of CPU of a process, its children that live, and those that ended and were waited for."""
+    times = process.cpu_times()
+    seconds = times.user + times.system + times.children_user + times.children_system
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            spent = child.cpu_times()
+            seconds += spent.user + spent.system
+    return float(seconds)
+
+
+def rss(process: psutil.Process) -> float:
+    """MiB of a process and its children, what they share counted for each."""
+    total = 0
+    for each in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            total += each.memory_info().rss
+    return total / 2**20
+
+
+def peers_python() -> Path:
+    """The interpreter of the environment that has the peers, made when it is not there."""
+    folder = ROOT / "build" / "peers"
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "-r", str(HERE / "requirements.txt")], check=True)
+        (folder / "ready").touch()
+    return python
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec"]
+    process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.05)
+        yield f"redis://127.0.0.1:{port}/0", psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def contestant(name: str, peers: Path, folder: Path) -> Iterator[Contestant]:
+    """A contestant with a server of its own, so that none works on what another left behind."""
+    environment = {**os.environ, "STAMPS": str(folder / "stamps"), "PYTHONWARNINGS": "ignore"}
+    python = Path(sys.executable) if name == "tidegate" else peers
+    if name in REDIS:
+        with redis(folder) as (url, process):
+            yield Contestant(name, python, process, {**environment, "CONTEST_REDIS": url, "CONTEST_DATABASE": ""})
+        return
+    with Server(settings=DURABLE) as server:
+        database = server.create_database()
+        pid = int((server.data / "postmaster.pid").read_text("utf-8").split()[0])
+        yield Contestant(name, python, psutil.Process(pid), {**environment, "CONTEST_DATABASE": database})
+
+
+def measure(name: str, peers: Path, jobs: int) -> tuple[Drained, list[float]]:
+    with tempfile.TemporaryDirectory() as folder, contestant(name, peers, Path(folder)) as one:
+        one.call("setup")
+        return one.drain(jobs), one.latency()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(POSTGRES + REDIS)}; all unless given")
+    parser.add_argument("--jobs", type=int, default=20_000)
+    parser.add_argument("--runs", type=int, default=3)
+    asked = parser.parse_args()
+    present = POSTGRES + (REDIS if shutil.which("redis-server") else ())
+    names = [name for name in present if not asked.names or name in asked.names or name == "nothing"]
+    peers = peers_python()
+    runs: dict[str, list[tuple[Drained, list[float]]]] = {name: [] for name in names}
+    for _ in range(asked.runs):
+        for name in names:
+            runs[name].append(measure(name, peers, asked.jobs))
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {asked.runs} runs of {asked.jobs:,} jobs in turns, medians")
+    print(f"{'':14}{'jobs/s':>9}{'of raw':>8}{'P50 ms':>8}{'P99 ms':>8}{'worker s':>10}{'server s':>10}{'MiB':>6}")
+    raw = statistics.median(drained.rate for drained, _ in runs["nothing"])
+    for name, found in runs.items():
+        rate, worker, server, memory = (
+            statistics.median(getattr(drained, figure) for drained, _ in found)
+            for figure in ("rate", "worker_cpu", "server_cpu", "memory")
+        )
+        p50, p99 = (statistics.median(times[int(len(times) * share)] for _, times in found) for share in (0.5, 0.99))
+        print(f"{name:14}{rate:9,.0f}{rate / raw:8.2f}{p50:8.1f}{p99:8.1f}{worker:10.2f}{server:10.2f}{memory:6.0f}")
+    if not shutil.which("redis-server"):
+        print("celery and taskiq did not take part: redis-server is not installed")
+
+
+if __name__ == "__main__":
+    main()
