@@ -6,8 +6,8 @@ The peers are installed into an environment of their own (benchmarks/contestants
 taskiq take part where redis-server is installed. Each is a program of benchmarks/contestants at its documented best; each job
 appends 16 bytes to a file, from which every figure of time is read. PostgreSQL syncs as it would in production; Redis appends to
 its file and syncs it every second. Printed are medians: jobs per second from the first job's beginning to the last one's, how that
-stands to the raw baseline (`nothing`: no retries, no heartbeat, no history), milliseconds from enqueue to the handler's first line on
-an idle worker, CPU seconds per 10,000 jobs of the worker and of the server, and the worker's memory.
+stands to the raw baseline (`nothing`: no retries, no heartbeat, no history), milliseconds from enqueue to the handler's first line
+on an idle worker, CPU seconds per 10,000 jobs of the worker and of the server, and the worker's memory.
 """
 
 from __future__ import annotations
