@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 
 from tests.support.postgres import Server
 from tidegate.store import migrate
@@ -15,6 +17,10 @@ from tidegate.store.connection import connect
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: what the tests start would not hear Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A machine that is busy with other tests says nothing of the code. With CI=true the default is already reproducible, which is kept.
+properties.register_profile("here", properties.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+properties.load_profile("here")
 
 SYSTEM_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
 VERSIONS = ("embedded", "system")

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,6 +38,14 @@ async def slow_note(n: int, seconds: float = 0.05) -> None:
 async def long_note(n: int, seconds: float = 600.0) -> None:
     trace(f"start {n}")
     await asyncio.sleep(seconds)
+    trace(f"end {n}")
+
+
+@job(queue="email")
+async def long_note_until(n: int, file: str) -> None:
+    trace(f"start {n}")
+    while not Path(file).exists():  # noqa: ASYNC110, ASYNC240 - a test makes it, in another process
+        await asyncio.sleep(0.02)
     trace(f"end {n}")
 
 

@@ -32,7 +32,7 @@ queues:
 
 @pipeline("free")
 def free():
-    yield Enrich(enrich, timeout=0.5)
+    yield Enrich(enrich, timeout=60)
     yield Filter(keep, reason="nobody asked for it")
 
 

@@ -116,8 +116,8 @@ def test_what_is_nested_beyond_reason_is_hidden_and_does_not_break() -> None:
 
 
 def test_a_hostile_text_takes_no_time() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     for text in ("password" * 8_000, "a=" * 32_000, "a: " * 20_000, "4" * 65_000, "x://" * 16_000, "'" * 65_000, "eyJ" * 20_000,
                  "-----BEGIN PRIVATE KEY-----" * 2_000, "Bearer " * 9_000, "token=" * 10_000, '\\"' * 32_000, "a://b:" * 10_000, "4 " * 30_000):  # fmt: skip
         PLAIN.text(text)
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 3

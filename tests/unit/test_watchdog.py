@@ -5,6 +5,7 @@ import ctypes
 import logging
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 from tests.unit.runs import run
@@ -40,23 +41,37 @@ class Kennel:
         await self.dog.start()
         await until(lambda: self.lag.worst is not None)
 
-    async def block(self, seconds, *who):
-        """Block the loop in the code of `who`, for up to `seconds`, or until the watchdog has had enough."""
+    async def block(self, seconds, *who, until=lambda: False):
+        """Block the loop in the code of `who`, for up to `seconds`, or until something is true or the watchdog has had enough."""
         await self.start()
-        for each in who:
-            with self.runs.running(each):
-                self.ended.wait(seconds)
-        if not who:
-            self.ended.wait(seconds)
-        await asyncio.sleep(0.05)
-        await self.dog.stop()
+        with ExitStack() as running:
+            for each in who:
+                running.enter_context(self.runs.running(each))
+            hold(self.ended, seconds, until)
+
+    def reported(self):
+        """Whether the watchdog has said what blocks."""
+        return bool(self.events)
+
+
+def hold(ended, seconds, until=lambda: False):
+    """Keep this thread busy; the last half second of it whatever became true, so that what is said twice is noticed."""
+    deadline = time.monotonic() + seconds
+    while not until() and time.monotonic() < deadline and not ended.wait(0.02):
+        pass
+    ended.wait(0.5)
 
 
 def short(*ids, **numbers):
     return run(*ids, started=time.monotonic(), **{"timeout": 0.1, "kill_after": 0.5, **numbers})
 
 
-async def until(truth, within=10):
+def of_jobs(events):
+    """Return what blames a job; a machine that is busy may well keep a loop waiting, which is nobody's fault."""
+    return [event for event in events if event.job_id is not None]
+
+
+async def until(truth, within=20):
     async with asyncio.timeout(within):
         while not truth():  # noqa: ASYNC110 - another thread makes it true
             await asyncio.sleep(0.005)
@@ -68,26 +83,28 @@ async def test_a_free_loop_is_measured_and_nothing_is_said(caplog):
     await until(lambda: len(kennel.lag._seen) >= 5)
     await kennel.dog.stop()
     assert kennel.lag.worst is not None
-    assert (kennel.events, kennel.accusations) == ([], [])
+    assert (of_jobs(kennel.events), kennel.accusations) == ([], [])
 
 
 async def test_a_job_that_blocks_the_loop_is_named_once_with_its_stack_and_counted(caplog):
     kennel, guilty = Kennel(), short(7, timeout=60.0)
-    await kennel.block(1.0, guilty)
+    await kennel.block(20, guilty, until=kennel.reported)
+    await until(lambda: "the event loop runs again, after" in caplog.text)
+    await kennel.dog.stop()
     [event] = kennel.events
     assert (event.queue, event.kind, event.job_id) == ("email", "mail:send", 7)
     [said] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "job 7 (mail:send) has blocked the event loop" in said.getMessage()
-    assert "self.ended.wait(seconds)" in said.getMessage()
+    assert "hold(self.ended, seconds, until)" in said.getMessage()
     assert (said.queue, said.kind, said.job_id, said.attempt) == ("email", "mail:send", 7, 1)
-    assert "the event loop runs again, after" in caplog.text
     assert not kennel.ended.is_set()
-    assert kennel.lag.worst >= 0.9
+    assert kennel.lag.worst >= PACE.patience
 
 
 async def test_a_loop_that_is_blocked_by_no_job_is_said_and_counted_too(caplog):
     kennel = Kennel()
-    await kennel.block(0.6)
+    await kennel.block(20, until=kennel.reported)
+    await kennel.dog.stop()
     assert [(event.queue, event.kind, event.job_id) for event in kennel.events] == [(None, None, None)]
     assert "no job's code has blocked the event loop" in caplog.text
 
@@ -97,16 +114,18 @@ async def test_blocked_beyond_a_time_out_and_kill_after_the_job_is_accused_and_t
     innocent = short(1)
     with kennel.runs.running(innocent):
         await kennel.block(20, short(7, timeout=3600.0))
+        await kennel.dog.stop()
     assert kennel.ended.is_set()
     [accusation] = kennel.accusations
     assert accusation.jobs == (7,)
     assert "job 7 (mail:send) blocked the node's event loop" in accusation.why
-    assert "self.ended.wait(seconds)" in accusation.stack
+    assert "hold(self.ended, seconds, until)" in accusation.stack
 
 
 async def test_a_whole_batch_is_accused_together():
     kennel = Kennel()
     await kennel.block(20, short(7, 8, 9))
+    await kennel.dog.stop()
     assert kennel.accusations[0].jobs == (7, 8, 9)
 
 
@@ -114,13 +133,15 @@ async def test_where_no_single_job_is_to_blame_none_is_accused_and_the_process_e
     kennel = Kennel()
     kennel.runs._by_job[1] = short(1)  # it runs, and it is not its code that blocks
     await kennel.block(20)
+    await kennel.dog.stop()
     assert kennel.accusations[0].jobs == ()
     assert kennel.ended.is_set()
 
 
 async def test_a_watchdog_that_may_not_end_the_process_lets_it_block():
     kennel = Kennel(ends=False)
-    await kennel.block(1.2, short(7))
+    await kennel.block(20, short(7), until=kennel.reported)
+    await kennel.dog.stop()
     assert kennel.accusations == []
     assert len(kennel.events) == 1
 
@@ -132,6 +153,7 @@ async def test_an_accusation_waits_for_the_database_and_not_for_ever(caplog, mon
     monkeypatch.setattr(watchdog, "SAY_WITHIN", 0.5)
     kennel = Kennel(accuse=away)
     await kennel.block(20, short(7))
+    await kennel.dog.stop()
     assert kennel.ended.is_set()
     assert "all jobs of this node will count as crashed" in caplog.text
 
@@ -151,6 +173,7 @@ async def test_a_log_handler_that_blocks_does_not_stop_the_watchdog(monkeypatch)
         with stuck:
             kennel = Kennel()
             await kennel.block(20, short(7))
+            await kennel.dog.stop()
             assert kennel.ended.is_set()
     finally:
         logging.getLogger("tidegate.watchdog").removeHandler(handler)
@@ -163,7 +186,7 @@ async def test_a_bug_in_its_thread_ends_the_child():
     kennel = Kennel(accuse=broken)
     await kennel.start()
     with kennel.runs.running(short(7)):
-        kennel.ended.wait(1.0)
+        hold(kennel.ended, 20, lambda: not any(each.name == "tidegate-watchdog" for each in threading.enumerate()))
     reason = await kennel.dog.join()
     assert isinstance(reason.error, ZeroDivisionError)
 
@@ -189,7 +212,7 @@ async def test_a_process_that_was_stopped_accuses_nobody(caplog, monkeypatch):
         ctypes.PyDLL(None).usleep(900_000)
     await until(lambda: "stood still" in caplog.text)
     await kennel.dog.stop()
-    assert kennel.events == []
+    assert of_jobs(kennel.events) == []
 
 
 async def test_a_stop_between_two_of_its_waits_is_noticed_as_well(caplog, monkeypatch):
@@ -206,7 +229,7 @@ async def test_a_stop_between_two_of_its_waits_is_noticed_as_well(caplog, monkey
     await kennel.start()
     await until(lambda: "stood still" in caplog.text)
     await kennel.dog.stop()
-    assert kennel.events == []
+    assert of_jobs(kennel.events) == []
 
 
 @pytest.mark.filterwarnings("error")

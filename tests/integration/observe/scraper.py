@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ruamel.yaml import YAML
+from tests.support.ports import free_port
 from tests.support.receiver import Posted
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -65,7 +65,7 @@ class Scraper(Server):
             (rules / file.name).write_text(impatient, "utf-8")
         config = folder / "prometheus.yml"
         config.write_text(json.dumps(_configuration(target, alertmanager)), "utf-8")  # JSON is YAML
-        port = _free_port()
+        port = free_port()
         words = [
             binary,
             f"--config.file={config}",
@@ -106,7 +106,7 @@ class Alertmanager(Server):
         config = folder / "alertmanager.yml"
         shipped = re.sub(r"group_wait: .*", "group_wait: 100ms", ALERTMANAGER.read_text("utf-8"))
         config.write_text(shipped.replace("http://127.0.0.1:9095", webhook), "utf-8")
-        port = _free_port()
+        port = free_port()
         words = [
             binary,
             f"--config.file={config}",
@@ -136,8 +136,3 @@ def _configuration(target: str, alertmanager: str) -> Any:
         [static] = group["static_configs"]
         static["targets"] = [address]
     return shipped
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])

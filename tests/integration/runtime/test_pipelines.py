@@ -110,8 +110,9 @@ async def test_what_a_step_raises_is_what_becomes_of_its_job_and_of_no_other(
     assert told == attempts
 
 
-async def test_a_step_that_hangs_is_over_its_time_out(line: Stand) -> None:
-    lines.SAYS["enrich"] = lambda job: asyncio.sleep(60) if job.args["n"] == 1 and job.attempt == 1 else None
+async def test_a_step_that_hangs_is_over_its_time_out(line: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines.free, "_function", lambda: [lines.Enrich(lines.enrich, timeout=0.5), lines.Filter(lines.keep)])
+    lines.SAYS["enrich"] = lambda job: asyncio.sleep(600) if job.args["n"] == 1 and job.attempt == 1 else None
     async with line.node():
         ids = await line.tide.enqueue_many([lines.tell.call(n) for n in range(3)])
         assert [(await line.end(job_id))["state"] for job_id in ids] == ["completed"] * 3
@@ -295,7 +296,7 @@ def stage_is_new(node: Node, queue: str, name: str, old: Any) -> bool:
 
 
 async def test_b30_a_drain_in_the_middle_hands_back_all_that_was_not_started(line: Stand) -> None:
-    lines.SAYS["enrich"] = lambda job: asyncio.sleep(60) if job.args["n"] % 2 else None
+    lines.SAYS["enrich"] = lambda job: asyncio.sleep(600) if job.args["n"] % 2 else None
     async with line.node():
         await line.tide.enqueue_many([lines.slow.call(n, seconds=0.5) for n in range(10)])
         await line.tide.enqueue_many([lines.bill.call(customer=f"c{n}", n=n) for n in range(7)])
@@ -307,8 +308,8 @@ async def test_b30_a_drain_in_the_middle_hands_back_all_that_was_not_started(lin
     assert {"end 0", "end a 0"} <= set(line.traces()), "what ran was finished"
     done = line.rows("SELECT count(*) AS n FROM tidegate.history WHERE state = 'completed'")[0]["n"]
     assert done + len(rows) == 22
+    lines.SAYS.clear()
     async with line.node():
-        lines.SAYS.clear()
         await until(lambda: not live(line), within=30)
     assert line.rows("SELECT count(*) AS n FROM tidegate.history WHERE state = 'completed'")[0]["n"] == 22
 

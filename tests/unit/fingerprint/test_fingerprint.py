@@ -183,7 +183,7 @@ def test_data_is_told_by_its_looks(message: str, expected: str) -> None:
 def test_a_hostile_message_takes_no_time() -> None:
     import time
 
-    started = time.perf_counter()
+    started = time.thread_time()
     for text in ("a@" * 5_000, "'" * 50_000, "/" * 50_000, "0" * 50_000, "1:" * 50_000, "{" * 50_000, "\\'" * 30_000, "a" * 10**6):
         template(text)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2

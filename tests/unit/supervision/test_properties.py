@@ -34,7 +34,7 @@ def quiet(caplog):
     caplog.set_level(logging.CRITICAL, "tidegate.supervision")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     strategy=st.sampled_from(Strategy),
     intensity=st.sampled_from([1, 3, None]),
