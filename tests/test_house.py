@@ -37,7 +37,7 @@ LAYERS = {
     1: ("circuit", "fingerprint", "scaling", "spans", "stages", "supervision"),
     2: ("store",),
     3: ("runtime",),
-    4: ("client", "introspection"),
+    4: ("client", "dead_letters", "introspection"),
     5: ("observe", "cli", "testing", "demo", "__main__"),
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names}

@@ -28,6 +28,7 @@ __all__ = [
     "PRIORITY",
     "QUEUE",
     "QUEUE_NAMES",
+    "RATE",
     "SECONDS",
     "TEXT",
     "TIME",
@@ -39,6 +40,7 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 LARGEST_ID: Final = 2**63 - 1
+HIGHEST_RATE: Final = 1_000_000.0
 _ID_FORM: Final = re.compile(r"[0-9]{1,19}")
 
 
@@ -61,6 +63,21 @@ class Number(_Type):
         if not self.least <= number <= self.most or "_" in str(value):
             self.fail(f"{self.meaning} is a whole number from {self.least:,} to {self.most:,}; got {str(value)!r}", param, ctx)
         return number
+
+
+class _Rate(_Type):
+    """So many a second, also fewer than one."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= HIGHEST_RATE:
+            self.fail(f"a rate is a number a second above 0, such as 50 or 0.5; got {str(value)!r}", param, ctx)
+        return rate
 
 
 class _JobId(_Type):
@@ -150,6 +167,7 @@ class _Names(_Completed):
 
 
 JOB_ID: Final = _JobId()
+RATE: Final = _Rate()
 SECONDS: Final = _Seconds()
 TIME: Final = _Time()
 TEXT: Final = _Text()

@@ -19,6 +19,7 @@ from tidegate.errors import ConfigurationError, TidegateError, UnknownKind
 if TYPE_CHECKING:
     import psycopg
 
+    from tidegate.dead_letters import DeadLetterQueue, ErrorGroups, Redrives
     from tidegate.handlers import Handlers, JobSpec
     from tidegate.introspection import Inspector
     from tidegate.redaction import Redactor
@@ -108,6 +109,24 @@ class Scope:
         return Inspector(
             connection, queues=self.settings.queue_names, max_attempts=self._max_attempts(), redactors=self.redactor_of
         )
+
+    def letters_of(self, connection: psycopg.Connection[Any], actor: str | None = None) -> DeadLetterQueue:
+        """Return the dead letters over `connection`."""
+        from tidegate.dead_letters import DeadLetterQueue  # noqa: PLC0415 - likewise
+
+        return DeadLetterQueue(connection, redactors=self.redactor_of, actor=actor)
+
+    def redrives_of(self, connection: psycopg.Connection[Any], actor: str | None = None) -> Redrives:
+        """Return the redrives over `connection`."""
+        from tidegate.dead_letters import Redrives  # noqa: PLC0415 - likewise
+
+        return Redrives(connection, actor=actor)
+
+    def errors_of(self, connection: psycopg.Connection[Any], actor: str | None = None) -> ErrorGroups:
+        """Return the groups of errors over `connection`."""
+        from tidegate.dead_letters import ErrorGroups  # noqa: PLC0415 - likewise
+
+        return ErrorGroups(connection, actor=actor)
 
     def redactor_of(self, kind: str) -> Redactor:
         """Return what is secret about the calls of a kind; of one that is not known here, only what anybody would take for it."""

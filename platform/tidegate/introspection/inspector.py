@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
 import psycopg
@@ -223,7 +222,7 @@ class Inspector:
 
 def _attempts(row: Mapping[str, Any]) -> Iterable[AttemptView]:
     """Read the attempts that are told, and add the one that is not: a first try that went well is told by the job's own row."""
-    told = [_attempt(each) for each in json.loads(row["attempts"])]
+    told = [AttemptView.of(each) for each in json.loads(row["attempts"])]
     yield from told
     if row["state"] == State.COMPLETED and row["lease"] not in [attempt.lease for attempt in told]:
         yield AttemptView(
@@ -235,28 +234,6 @@ def _attempts(row: Mapping[str, Any]) -> Iterable[AttemptView]:
             node=row["node"],
             lease=row["lease"],
         )
-
-
-def _attempt(told: Mapping[str, Any]) -> AttemptView:
-    return AttemptView(
-        attempt=told["attempt"],
-        outcome=told["outcome"],
-        started_at=_time(told["started_at"]),
-        finished_at=_time(told["finished_at"]),
-        duration=told["duration"],
-        node=told["node"],
-        error_type=told["error_type"],
-        error_message=told["error_message"],
-        traceback=told["traceback"],
-        output=told["output"],
-        lease=told["lease"],
-        fingerprint=told.get("fingerprint"),
-        locals=told.get("locals"),
-    )
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def _mapping(text: str | None) -> Mapping[str, Any]:

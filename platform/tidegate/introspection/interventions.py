@@ -92,7 +92,7 @@ class Operator:
                 where = self._states([job_id]).get(job_id)
                 if where is None:
                     raise NotFound(f"there is no job {job_id}", hint="`tidegate jobs list` shows those there are")
-                _refuse(job_id, where["state"], where["retried_as"], again=again)
+                _refuse(job_id, where, again=again)
                 rows = self._rows(_RETRY[where["state"]], {"id": job_id})
                 if rows:
                     return Retried(job_id, rows[0]["id"], rows[0]["queue"])
@@ -142,14 +142,18 @@ _RETRY: Final[Mapping[str, str]] = {
 }
 
 
-def _refuse(job_id: int, state: str, retried_as: int | None, *, again: bool) -> None:
-    match state:
+def _refuse(job_id: int, where: Mapping[str, Any], *, again: bool) -> None:
+    match where["state"]:
         case State.READY:
             raise Refused(f"job {job_id} is ready already: it runs as soon as a consumer is free")
         case State.RUNNING:
             raise Refused(f"job {job_id} is running", hint=f"end it first: tidegate jobs cancel {job_id}")
-        case State.DEAD if retried_as is not None:
+        case State.DEAD if (retried_as := where["retried_as"]) is not None:
             raise Refused(f"job {job_id} was retried already, as job {retried_as}", hint=f"tidegate jobs show {retried_as}")
+        case State.DEAD if where["discarded"]:
+            raise Refused(f"job {job_id} is dead, and its dead letter was discarded")
+        case State.DEAD if where["redacted"]:
+            raise Refused(f"job {job_id} came from another database without its secrets, so it cannot run as it is")
         case State.COMPLETED if not again:
             raise Refused(f"job {job_id} is completed", hint=f"to run it once more: tidegate jobs retry {job_id} --again")
         case _:

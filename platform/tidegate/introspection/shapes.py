@@ -131,6 +131,25 @@ class AttemptView:
     locals: Any = None
     """The local variables of the application's frames, where the queue keeps them."""
 
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> AttemptView:
+        """Return an attempt that the database has told as JSON."""
+        return cls(
+            attempt=told["attempt"],
+            outcome=told["outcome"],
+            started_at=_time(told["started_at"]),
+            finished_at=_time(told["finished_at"]),
+            duration=told["duration"],
+            node=told["node"],
+            error_type=told["error_type"],
+            error_message=told["error_message"],
+            traceback=told["traceback"],
+            output=told["output"],
+            lease=told["lease"],
+            fingerprint=told.get("fingerprint"),
+            locals=told.get("locals"),
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Return the promised shape."""
         error = None
@@ -259,6 +278,10 @@ class NodeView:
         queues = self.status.get("queues")
         told = queues.get(queue) if isinstance(queues, Mapping) else None
         return told if isinstance(told, Mapping) else {}
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _count(value: Any) -> int:

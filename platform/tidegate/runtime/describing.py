@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
 from tidegate.failure import describe
 from tidegate.fingerprint import Application, Fingerprint, fingerprint, fingerprint_of_text
@@ -21,6 +22,8 @@ from tidegate.redaction import Redactor
 from tidegate.runtime.local_variables import local_variables
 
 __all__ = ["Account", "Assign", "Describer"]
+
+CALLERS: Final = tuple(str(Path(__file__).parents[1] / part) for part in ("runtime", "handlers"))
 
 Assign = Callable[[str, Fingerprint], str]
 """Chooses the group of a kind's failure: the fingerprint, or a coarser one where there are too many."""
@@ -72,7 +75,7 @@ class Account:
 
     def _describe(self, error: BaseException | Failure | str) -> Failure:
         describer, kind, also = self._describer, self._kind, tuple(self._code())
-        failure = describe(error, clean=self.clean)
+        failure = describe(error, skip=_ours(error), clean=self.clean)
         if isinstance(error, BaseException):
             found = fingerprint(error, kind=kind, application=describer.application, clean=self.clean, also=also)
             if describer.with_locals:
@@ -91,6 +94,16 @@ class Account:
         code = getattr(self._handler.function, "__code__", None) if self._handler is not None else None
         if isinstance(code, CodeType):
             yield code
+
+
+def _ours(error: BaseException | Failure | str) -> int:
+    """Return how many of the outermost frames of a traceback are those that called the handler."""
+    trace = error.__traceback__ if isinstance(error, BaseException) else None
+    ours = 0
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(CALLERS):
+        trace = trace.tb_next
+        ours += 1
+    return ours
 
 
 def _call(args: bytes) -> tuple[list[Any], dict[str, Any]]:

@@ -37,7 +37,8 @@ def empty(database: str) -> None:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        for table in ("jobs", "attempts", "history", "dead_letters", "nodes", "kinds", "queue_controls", "leader"):
+        tables = ("jobs", "attempts", "history", "dead_letters", "nodes", "kinds", "queue_controls", "leader")
+        for table in (*tables, "errors", "error_hours", "redrives", "audit"):
             connection.execute(f"DELETE FROM tidegate.{table}")
 
 

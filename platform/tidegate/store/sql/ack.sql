@@ -68,7 +68,7 @@ WITH acks AS MATERIALIZED (
     SELECT g.id, g.queue, g.kind, g.priority, g.attempt, g.lease, g.max_attempts,
         CASE WHEN g.word IN ('lease_lost', 'crashed') THEN g.crashes + 1 ELSE g.crashes END,
         g.enqueued_at, g.run_at, g.reason, g.node, g.args, g.meta, g.unique_key, g.error_type, g.error_message,
-        g.fingerprint,
+        coalesce(g.fingerprint, ''),
         (
             SELECT json_agg(told ORDER BY told.lease)
             FROM (

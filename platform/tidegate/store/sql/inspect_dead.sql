@@ -1,2 +1,2 @@
--- inspect_dead.sql: how many dead letters each queue has that were not retried.
-SELECT queue, count(*) AS dead FROM tidegate.dead_letters WHERE retried_as IS NULL GROUP BY queue
+-- inspect_dead.sql: how many dead letters each queue has that were neither retried nor discarded.
+SELECT queue, count(*) AS dead FROM tidegate.dead_letters WHERE retried_as IS NULL AND discarded_at IS NULL GROUP BY queue

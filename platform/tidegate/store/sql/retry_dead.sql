@@ -1,7 +1,7 @@
 -- retry_dead.sql: enqueues a dead job again as a new one, links the two, and tells its place. The lease goes on where it was, so that
 -- nothing of an old holder can ever match.
 WITH letter AS MATERIALIZED (
-    SELECT * FROM tidegate.dead_letters WHERE job_id = %(id)s AND retried_as IS NULL ORDER BY id DESC LIMIT 1 FOR UPDATE SKIP LOCKED
+    SELECT * FROM tidegate.dead_letters WHERE job_id = %(id)s AND retried_as IS NULL AND discarded_at IS NULL AND NOT redacted ORDER BY id DESC LIMIT 1 FOR UPDATE SKIP LOCKED
 ), born AS (
     INSERT INTO tidegate.jobs (queue, kind, args, priority, max_attempts, meta, unique_key, run_at, state, seq, lease)
     SELECT queue, kind, args, priority, max_attempts, meta, unique_key, statement_timestamp(), 'ready', nextval('tidegate.job_seq'), lease

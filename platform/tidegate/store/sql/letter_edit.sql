@@ -1,0 +1,4 @@
+-- letter_edit.sql: an open dead letter gets other arguments; with them it is whole again.
+UPDATE tidegate.dead_letters SET args = %(args)s::json, redacted = false
+WHERE id = %(id)s AND retried_as IS NULL AND discarded_at IS NULL AND args::text = %(before)s
+RETURNING id
