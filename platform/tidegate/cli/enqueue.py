@@ -63,6 +63,7 @@ def enqueue(
     Arguments are written NAME=VALUE and read by the annotations of the job's function.
     """
     from tidegate.handlers import Call  # noqa: PLC0415 - what is needed to enqueue is imported by who does
+    from tidegate.observe.tracing import exported  # noqa: PLC0415 - likewise
 
     if timeout is not None and not wait:
         raise UsageError("--timeout is for --wait", hint="add --wait, or leave --timeout out")
@@ -71,7 +72,7 @@ def enqueue(
     handler = scope.handlers.resolve(kind)
     args, kwargs = handler.signature.convert(words, args_json, kwargs_json)
     call = Call(handler.kind, args, kwargs).options(delay=delay, run_at=at, priority=priority, queue=queue)
-    with scope.connection() as connection:
+    with exported(), scope.connection() as connection:
         job_id, chosen = _insert(scope, call, connection)
         told: dict[str, Any] = {"id": job_id, "queue": chosen, "kind": handler.kind, "deduplicated": False}
         if not as_json:
@@ -92,7 +93,6 @@ def _insert(scope: Scope, call: Any, connection: psycopg.Connection[Any]) -> tup
     """Enqueue, and return the job's id and its queue."""
     from tidegate.client.blocking import BlockingTidegate  # noqa: PLC0415 - likewise
     from tidegate.events import Enqueued  # noqa: PLC0415 - likewise
-    from tidegate.observe.tracing import exported  # noqa: PLC0415 - likewise
 
     seen: list[Enqueued] = []
 
@@ -102,8 +102,7 @@ def _insert(scope: Scope, call: Any, connection: psycopg.Connection[Any]) -> tup
 
     tide = BlockingTidegate(scope.settings)
     tide.events.subscribe(see)
-    with exported():
-        job_id = tide.enqueue(call, connection=connection)
+    job_id = tide.enqueue(call, connection=connection)
     return job_id, seen[0].queue
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,8 +50,13 @@ class PortTaken(TidegateError):
     """The port that was asked for cannot be listened on."""
 
     def __init__(self, host: str, port: int, cause: OSError) -> None:
-        why = "it is taken" if cause.errno == errno.EADDRINUSE else cause.strerror
-        super().__init__(f"cannot listen on {host}:{port}: {why}", hint="choose another port; 0 takes any free one")
+        if cause.errno == errno.EADDRINUSE:
+            why, hint = "it is taken", "choose another port; 0 takes any free one"
+        else:
+            number = cause.errno or 0  # of a name that cannot be resolved it is none of the system's
+            why = os.strerror(number) if number in errno.errorcode else str(cause.strerror)
+            hint = "choose an address of this machine, 0.0.0.0 for all of them, and a port that you may open"
+        super().__init__(f"cannot listen on {host}:{port}: {why}", hint=hint)
         self.host = host
         self.port = port
 
@@ -62,8 +68,7 @@ class Port:
         self.host = host
         self.port = port
         self._strict = strict
-        if strict:
-            self.open().close()  # what cannot work is said before any queue runs
+        (self.open() if strict else self._free()).close()  # what cannot work is said before any queue runs
 
     @property
     def url(self) -> str:
@@ -80,6 +85,12 @@ class Port:
             opened = self._listen(0)
         self.port = opened.getsockname()[1]
         return opened
+
+    def _free(self) -> socket.socket:
+        try:
+            return self._listen(0)
+        except OSError as error:
+            raise PortTaken(self.host, self.port, error) from error
 
     def _listen(self, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET

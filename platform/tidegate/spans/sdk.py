@@ -74,6 +74,11 @@ def set_up(environ: Mapping[str, str]) -> TracerProvider | None:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     for name in names:
         if name not in known:
+            if name in OTLP.values():
+                package = f"opentelemetry-exporter-{name.replace('_', '-')}"
+                raise ConfigurationError(
+                    f"traces are to be exported by {name}, and its package is not there", hint=f"pip install {package}"
+                )
             close = nearest(name, known)
             hint = f"did you mean {close[0]}?" if close else f"installed are {', '.join(sorted(known))}; others come as packages"
             raise ConfigurationError(f"no exporter of traces is called {name}", hint=hint)

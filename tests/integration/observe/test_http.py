@@ -149,8 +149,16 @@ async def test_a_port_given_by_hand_that_was_taken_meanwhile_is_an_error():
 
 
 def test_an_address_that_is_not_this_machines_is_an_error_not_a_free_port():
-    with pytest.raises(PortTaken, match="cannot listen on 192"):
-        http_child(Stage(), host="192.0.2.1", port=0, strict=True)
+    for strict in (True, False):
+        with pytest.raises(PortTaken) as refused:
+            http_child(Stage(), host="192.0.2.1", port=9464, strict=strict)
+        assert refused.value.args[0] == "cannot listen on 192.0.2.1:9464: Cannot assign requested address"
+        assert "an address of this machine" in refused.value.hint
+
+
+def test_a_host_that_nobody_knows_is_an_error_before_anything_runs():
+    with pytest.raises(PortTaken, match=r"cannot listen on nosuch.invalid:9464: "):
+        http_child(Stage(), host="nosuch.invalid")
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 on this machine")

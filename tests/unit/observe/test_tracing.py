@@ -53,6 +53,12 @@ def test_an_exporter_that_is_not_there_is_an_error_with_the_way_out(name, hint):
     assert refused.value.hint.startswith(hint)
 
 
+def test_the_exporter_of_a_known_protocol_that_is_not_there_is_named_with_its_package():
+    with pytest.raises(ConfigurationError) as refused, exported({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}):
+        pass
+    assert refused.value.hint == "pip install opentelemetry-exporter-otlp-proto-grpc"
+
+
 def test_where_nothing_is_asked_for_nothing_is_set_up():
     with exported({}) as is_exported:
         assert is_exported is False
