@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from making import commands, errors, later, settings
+from making import commands, errors, events, later, runbooks, settings
 
 from tidegate.observe import reference as metrics
 
@@ -18,8 +18,10 @@ ROOT: Final = Path(__file__).parent.parent
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "docs/reference/cli.md": commands.page,
     "docs/reference/errors.md": errors.page,
+    "docs/reference/events.md": events.page,
     "docs/reference/metrics.md": metrics.page,
     "docs/reference/settings.md": settings.page,
+    "docs/runbooks/README.md": runbooks.page,
     "README.md": later.page,
 }
 

@@ -96,6 +96,24 @@ DEATHS: Final = Row(
             (Query(f"max by (queue) (tidegate_dead_letters_open{{{FLEET}}})", "{{queue}}"),),
         ),
         Panel(
+            "Standing, by fingerprint",
+            "The ten largest groups of dead letters that nobody has dealt with: jobs of one fingerprint died of the same thing.",
+            "short",
+            (Query("max by (fingerprint, kind, error) (tidegate_dead_letter_group_jobs)", "{{kind}} {{error}} {{fingerprint}}"),),
+            width=12,
+            stacked=True,
+        ),
+        Panel(
+            "New and regressed errors",
+            "Kinds of failure that were never seen before, and ones that had been resolved and are back with a newer version.",
+            "short",
+            (
+                Query(increase("tidegate_errors_new_total", QUEUE, "queue"), "{{queue}} new"),
+                Query(increase("tidegate_errors_regressed_total", QUEUE, "queue"), "{{queue}} regressed"),
+            ),
+            width=12,
+        ),
+        Panel(
             "Attempts that go wrong, by kind",
             "The share of a kind's attempts that failed, timed out, crashed: what the deaths of tomorrow are made of.",
             "percentunit",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psycopg
 
 from tests.store.scene import Scene, dead, new
+from tidegate.jobs import Failure
+from tidegate.store.health import DeadGroup
 
 
 async def test_dead_letters_that_nobody_has_dealt_with_are_counted_by_queue(any_scene: Scene) -> None:
@@ -12,6 +16,17 @@ async def test_dead_letters_that_nobody_has_dealt_with_are_counted_by_queue(any_
     await any_scene.enqueue(new(), new())
     await any_scene.ack(*[dead(job) for job in await any_scene.claim()])
     assert (await any_scene.store.health()).dead_letters == {"email": 2}
+
+
+async def test_the_largest_groups_of_dead_letters_are_told(any_scene: Scene) -> None:
+    await any_scene.enqueue(*[new() for _ in range(14)])
+    jobs = await any_scene.claim()
+    prints = ["large"] * 3 + [f"f{n}" for n in range(11)]
+    acks = [replace(dead(job), failure=Failure("OSError", "x", fingerprint=group)) for job, group in zip(jobs, prints, strict=True)]
+    await any_scene.ack(*acks)
+    groups = (await any_scene.store.health()).dead_groups
+    assert groups[0] == DeadGroup("large", jobs[0].kind, "OSError", 3)
+    assert len(groups) == 10
 
 
 async def test_tables_connections_and_what_holds_dead_rows_back_are_told(postgres_scene: Scene) -> None:

@@ -195,6 +195,20 @@ OLDEST_READY: Final = Metric(
     Exists.LEADER,
 )
 QUEUE_PAUSED: Final = Metric("tidegate_queue_paused", "gauge", ("queue",), "1 where the queue is paused, else 0.", Exists.LEADER)
+ERRORS_NEW: Final = Metric(
+    "tidegate_errors_new_total",
+    "counter",
+    ("queue",),
+    "Kinds of failure (fingerprints) that this node was the first to see.",
+    Exists.NODE,
+)
+ERRORS_REGRESSED: Final = Metric(
+    "tidegate_errors_regressed_total",
+    "counter",
+    ("queue",),
+    "Kinds of failure that were resolved and that this node saw again, on a version that had not shown them before.",
+    Exists.NODE,
+)
 NODES_LOST: Final = Metric(
     "tidegate_nodes_lost_total", "counter", (), "Nodes whose lease ran out and that this node declared dead.", Exists.NODE
 )
@@ -203,6 +217,13 @@ DEAD_LETTERS_OPEN: Final = Metric(
     "gauge",
     ("queue",),
     "Dead letters of the queue that nobody has dealt with; counted every ten seconds or more.",
+    Exists.LEADER,
+)
+DEAD_GROUPS: Final = Metric(
+    "tidegate_dead_letter_group_jobs",
+    "gauge",
+    ("fingerprint", "kind", "error"),
+    "The ten largest groups of dead letters that nobody has dealt with: how many are in each; counted like the open ones.",
     Exists.LEADER,
 )
 TABLE_DEAD: Final = Metric(
@@ -257,6 +278,8 @@ CATALOGUE: Final = (
     LEASES_LOST,
     DEAD_LETTERS,
     JOBS_RESCUED,
+    ERRORS_NEW,
+    ERRORS_REGRESSED,
     NODES_LOST,
     RESTARTS,
     DATABASE_ERRORS,
@@ -273,6 +296,7 @@ CATALOGUE: Final = (
     OLDEST_READY,
     QUEUE_PAUSED,
     DEAD_LETTERS_OPEN,
+    DEAD_GROUPS,
     TABLE_DEAD,
     TABLE_LIVE,
     TABLE_BYTES,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidegate.runtime.maintenance import Snapshot
     from tidegate.runtime.queue_manager import QueueManager
     from tidegate.runtime.queue_supervisor import QueueSupervisor
-    from tidegate.store.protocol import Health
+    from tidegate.store.health import Health
 
 __all__ = ["fleet_gauges", "node_gauges"]
 
@@ -79,6 +79,7 @@ def _health_gauges(health: Health, declared: Sequence[str]) -> Iterator[Family]:
         catalogue.DEAD_LETTERS_OPEN,
         {(queue,): health.dead_letters.get(queue, 0) for queue in {**dict.fromkeys(declared), **health.dead_letters}},
     )
+    yield gauge(catalogue.DEAD_GROUPS, {(group.fingerprint, group.kind, group.error): group.dead for group in health.dead_groups})
     yield gauge(catalogue.TABLE_DEAD, {(table.name,): table.dead_tuples for table in health.tables})
     yield gauge(catalogue.TABLE_LIVE, {(table.name,): table.live_tuples for table in health.tables})
     yield gauge(catalogue.TABLE_BYTES, {(table.name,): table.bytes for table in health.tables})

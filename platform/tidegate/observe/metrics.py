@@ -21,6 +21,8 @@ from tidegate.events import (
     DatabaseFailed,
     DeadLettered,
     Enqueued,
+    ErrorAppeared,
+    ErrorRegressed,
     Event,
     JobEnded,
     JobRejected,
@@ -82,6 +84,12 @@ class Metrics(Collector):
                 self._queues[event.queue].leases_lost += 1
             case JobsRescued():
                 self._queues[event.queue].rescued += event.jobs
+            case ErrorAppeared():
+                for queue in event.queues:
+                    self._queues[queue].new_errors += 1
+            case ErrorRegressed():
+                for queue in event.queues:
+                    self._queues[queue].regressed += 1
             case NodeLost():
                 self._nodes_lost += 1
             case Enqueued():
@@ -129,6 +137,8 @@ class Metrics(Collector):
         yield histogram(catalogue.ACK, {(queue,): tally.ack for queue, tally in queues})
         yield counter(catalogue.LEASES_LOST, {(queue,): tally.leases_lost for queue, tally in queues})
         yield counter(catalogue.JOBS_RESCUED, {(queue,): tally.rescued for queue, tally in queues})
+        yield counter(catalogue.ERRORS_NEW, {(queue,): tally.new_errors for queue, tally in queues})
+        yield counter(catalogue.ERRORS_REGRESSED, {(queue,): tally.regressed for queue, tally in queues})
         yield counter(catalogue.NODES_LOST, {(): self._nodes_lost})
         yield counter(catalogue.RESTARTS, self._restarts)
         yield counter(catalogue.DATABASE_ERRORS, self._errors)

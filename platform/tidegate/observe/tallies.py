@@ -73,7 +73,7 @@ class KindTally:
 class QueueTally:
     """What happened on one queue."""
 
-    __slots__ = ("ack", "batch", "claim", "kinds", "leases_lost", "rescued", "wait")
+    __slots__ = ("ack", "batch", "claim", "kinds", "leases_lost", "new_errors", "regressed", "rescued", "wait")
 
     def __init__(self) -> None:
         self.wait = Distribution(catalogue.JOB_WAIT.buckets)
@@ -82,6 +82,8 @@ class QueueTally:
         self.ack = Distribution(catalogue.ACK.buckets)
         self.leases_lost = 0
         self.rescued = 0
+        self.new_errors = 0
+        self.regressed = 0
         self.kinds: dict[str, KindTally] = {}
 
     def kind(self, label: str) -> KindTally:

@@ -16,7 +16,8 @@ from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason
 from tidegate.runtime.coroner import Coroner
 from tidegate.settings import Retention
-from tidegate.store.protocol import UNKNOWN_AFTER, Health, QueueCounts, Store
+from tidegate.store.health import Health
+from tidegate.store.protocol import UNKNOWN_AFTER, QueueCounts, Store
 
 __all__ = ["Maintenance", "Snapshot", "unknown_kind"]
 

@@ -21,6 +21,7 @@ from tidegate.store import partitions
 from tidegate.store.bulk import COPY_FROM, copy_jobs
 from tidegate.store.circuits import Steps, moving, registering, run_steps
 from tidegate.store.connection import connect_async, sqlalchemy_url
+from tidegate.store.health import DeadGroup, Health, TableHealth
 from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
 from tidegate.store.poolers import mind_engine
@@ -28,13 +29,11 @@ from tidegate.store.protocol import (
     Controls,
     ErrorChange,
     ErrorTally,
-    Health,
     LostNode,
     NodeRow,
     Places,
     QueueCounts,
     Suspect,
-    TableHealth,
     Unfinished,
 )
 from tidegate.store.pruning import prune_rows
@@ -44,6 +43,7 @@ from tidegate.store.weather import calling
 
 __all__ = ["PostgresStore", "make_engine"]
 
+_GROUPS = 10  # of dead letters, whose fingerprints become labels of a metric
 _RESCUE_BATCH = 1_000  # rows locked at once; a node that held more is rescued in several transactions
 
 
@@ -165,8 +165,9 @@ class PostgresStore:
         """See `Store.health`."""
         tables = tuple(TableHealth(*row) for row in await self._run("tables_health"))
         dead = {row.queue: row.dead for row in await self._run("count_dead_letters")}
+        groups = [DeadGroup(*row) for row in await self._run("dead_letter_groups", {"n": _GROUPS})]
         [server] = await self._run("server_health")
-        return Health(tables, dead, *server)
+        return Health(tables, dead, groups, *server)
 
     async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
         """See `Store.unfinished`."""

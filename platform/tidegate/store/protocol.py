@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
+from tidegate.store.health import Health
 
 __all__ = [
     "UNKNOWN_AFTER",
@@ -26,7 +27,6 @@ __all__ = [
     "ErrorChange",
     "ErrorTally",
     "Exchange",
-    "Health",
     "Line",
     "LostNode",
     "NodeRow",
@@ -34,7 +34,6 @@ __all__ = [
     "QueueCounts",
     "Store",
     "Suspect",
-    "TableHealth",
     "Unfinished",
 ]
 
@@ -183,31 +182,6 @@ class QueueCounts:
     running: int
     oldest_ready_age: float | None
     paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TableHealth:
-    """A table as the server's statistics have it."""
-
-    name: str
-    dead_tuples: int
-    live_tuples: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How the database is, as far as it concerns the platform."""
-
-    tables: tuple[TableHealth, ...]
-    dead_letters: Mapping[str, int]
-    """Those that nobody has dealt with, by queue."""
-    oldest_transaction_age: float
-    """Seconds."""
-    oldest_snapshot_age: int
-    """In transactions: row versions that died since are kept for whoever may still see them."""
-    connections: int
-    max_connections: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ PROMISED = {
     "tidegate_leader": "",
     "tidegate_snapshot_age_seconds": "",
 }
-BOUNDED = {"queue", "kind", "outcome", "reason", "state", "operation", "child", "version", "table"}
+BOUNDED = {"queue", "kind", "outcome", "reason", "state", "operation", "child", "version", "table", "fingerprint", "error"}
 
 
 def test_every_promised_metric_is_there_with_its_labels():

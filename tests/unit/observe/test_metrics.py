@@ -19,6 +19,8 @@ from tidegate.events import (
     DatabaseFailed,
     DeadLettered,
     Enqueued,
+    ErrorAppeared,
+    ErrorRegressed,
     Events,
     JobEnded,
     JobRejected,
@@ -34,7 +36,8 @@ from tidegate.observe.labels import KINDS, OTHER
 from tidegate.observe.metrics import EnqueueMetrics, Metrics
 from tidegate.runtime.consumer_pool import PoolSize
 from tidegate.runtime.maintenance import Snapshot
-from tidegate.store.protocol import Health, QueueCounts, TableHealth
+from tidegate.store.health import DeadGroup, Health, TableHealth
+from tidegate.store.protocol import QueueCounts
 from tidegate.testing import run_virtual
 
 
@@ -175,6 +178,15 @@ def test_nodes_that_this_one_found_lost_are_counted():
     assert scraped(stage, "tidegate_nodes_lost_total", NodeLost("a"), NodeLost("b"), metrics=metrics) == {(): 2}
 
 
+def test_new_and_regressed_errors_are_counted_on_each_of_their_queues():
+    stage = Stage("email", "ml")
+    metrics = Metrics(stage)
+    stage.events.emit(ErrorAppeared("f1", "OSError", "x", ("mail:send",), ("email", "ml")))
+    stage.events.emit(ErrorRegressed("f1", "OSError", "x", ("mail:send",), ("email",)))
+    assert scraped(stage, "tidegate_errors_new_total", metrics=metrics) == {("email",): 1, ("ml",): 1}
+    assert scraped(stage, "tidegate_errors_regressed_total", metrics=metrics) == {("email",): 1, ("ml",): 0}
+
+
 def test_values_in_a_trace_are_shown_with_it_to_those_who_ask_for_openmetrics():
     async def texts():
         stage = Stage()
@@ -269,7 +281,9 @@ def test_leading_is_shown_either_way():
     assert scraped(stage, "tidegate_leader", metrics=metrics) == {(): 1}
 
 
-HEALTH = Health((TableHealth("jobs", 7, 100, 8192),), {"email": 3, "stray": 1}, 12.5, 400, 9, 100)
+HEALTH = Health(
+    (TableHealth("jobs", 7, 100, 8192),), {"email": 3, "stray": 1}, [DeadGroup("f1", "mail:send", "OSError", 3)], 12.5, 400, 9, 100
+)
 
 
 def leading(*queues, declared=("email",), at=0.0, health=HEALTH):
@@ -315,6 +329,7 @@ def test_the_leader_shows_how_the_database_is():
     stage = leading(declared=("email", "ml"))
     metrics = Metrics(stage)
     assert scraped(stage, "tidegate_dead_letters_open", metrics=metrics) == {("email",): 3, ("ml",): 0, ("stray",): 1}
+    assert scraped(stage, "tidegate_dead_letter_group_jobs", metrics=metrics) == {("OSError", "f1", "mail:send"): 3}
     assert scraped(stage, "tidegate_table_dead_tuples", metrics=metrics) == {("jobs",): 7}
     assert scraped(stage, "tidegate_table_live_tuples", metrics=metrics) == {("jobs",): 100}
     assert scraped(stage, "tidegate_table_size_bytes", metrics=metrics) == {("jobs",): 8192}

@@ -13,6 +13,7 @@ from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, Circui
 from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
 from tidegate.store.circuits import is_silent, moving, recording, registering, returning, run_blocking
+from tidegate.store.health import DeadGroup, Health
 from tidegate.store.listener import Notification, parse
 from tidegate.store.protocol import (
     Claim,
@@ -21,7 +22,6 @@ from tidegate.store.protocol import (
     ErrorChange,
     ErrorTally,
     Exchange,
-    Health,
     Line,
     LostNode,
     NodeRow,
@@ -257,7 +257,11 @@ class MemoryStore:
     async def health(self) -> Health:
         """See `Store.health`: of all that, memory has dead letters."""
         await asyncio.sleep(0)
-        return Health((), Counter(letter["queue"] for letter in self.database.dead_letters), 0.0, 0, 0, 0)
+        dead = self.database.dead_letters
+        count = Counter(letter["fingerprint"] for letter in dead if letter.get("fingerprint"))
+        first = {letter.get("fingerprint"): letter for letter in dead[::-1]}
+        groups = [DeadGroup(group, first[group]["kind"], first[group]["error_type"] or "", n) for group, n in count.most_common(10)]
+        return Health((), Counter(letter["queue"] for letter in dead), groups, 0.0, 0, 0, 0)
 
     async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
         """See `Store.unfinished`."""
