@@ -23,6 +23,7 @@ from tidegate.observe.http import DEFAULT_PORT, exporter
 from tidegate.observe.logs import configure, log_event
 from tidegate.observe.tracing import exported
 from tidegate.runtime.node import Node
+from tidegate.runtime.processes.wire import Equipment
 from tidegate.settings import QueueSettings, mask_url
 from tidegate.store.connection import connect
 from tidegate.store.migrate import SchemaStatus
@@ -41,13 +42,23 @@ logger = logging.getLogger("tidegate.up")
 
 def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metrics_port: int | None, metrics_host: str) -> int:
     """Run a node to its end and return the exit code."""
-    configure(level="DEBUG" if scope.debug else "INFO")
+    level = "DEBUG" if scope.debug else "INFO"
+    configure(level=level)
+    logging_of_processes = {"as_json": not sys.stderr.isatty(), "level": level}
     addresses: list[str] = []
     with exported():
         # Made before the loop runs: while it imports the jobs modules, Ctrl-C is what it is anywhere in Python.
         with redirect_stdout(sys.stderr):
             extra = partial(_observed, metrics_port, metrics_host, addresses)
-            node = Node(scope.settings, queues=queues, migrate=True, extra=extra, end_process=_end_blocked, on_progress=say)
+            node = Node(
+                scope.settings,
+                queues=queues,
+                migrate=True,
+                extra=extra,
+                end_process=_end_blocked,
+                equipment=Equipment("tidegate.observe.logs:configure", logging_of_processes, echo=True),
+                on_progress=say,
+            )
         node.events.subscribe(log_event)
         return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
 

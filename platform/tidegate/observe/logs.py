@@ -4,7 +4,7 @@
     node.events.subscribe(log_event)          # what became of jobs and queues, as lines with fields
 
 Any logger may add fields by `extra={"queue": ..., "job_id": ...}`: JSON has all of them, lines for people those of the job. What is
-written inside a trace says which one, as `trace_id` and `span_id`.
+written by a job's own code has the job's fields, and what is written inside a trace says which one, as `trace_id` and `span_id`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Final, TextIO
 
 from tidegate.events import DeadLettered, Event, JobEnded, JobRetried, NodeDown, NodeUp, QueueBroken, QueueMended
 from tidegate.jobs import Failure, State
+from tidegate.runtime.runs import CURRENT
 from tidegate.spans import ids_now
 
 __all__ = ["HumanFormatter", "JsonFormatter", "configure", "fields_of", "log_event"]
@@ -44,6 +45,7 @@ def configure(*, stream: TextIO | None = None, as_json: bool | None = None, leve
     people = terminal if as_json is None else not as_json
     handler = _Handler(stream)
     handler.addFilter(_in_trace)
+    handler.addFilter(_of_job)
     handler.setFormatter(HumanFormatter(colour=terminal and _may_colour(os.environ)) if people else JsonFormatter())
     root = logging.getLogger()
     for earlier in [each for each in root.handlers if isinstance(each, _Handler)]:
@@ -131,6 +133,13 @@ def _in_trace(record: logging.LogRecord) -> bool:
     """Say in which trace a line was written."""
     if (ids := ids_now()) is not None:
         record.trace_id, record.span_id = ids
+    return True
+
+
+def _of_job(record: logging.LogRecord) -> bool:
+    """Say of which job's code a line is, where it is of one's and does not say so itself."""
+    if (run := CURRENT.get()) is not None and "job_id" not in vars(record):
+        vars(record).update({key: value for key, value in run.fields.items() if key not in vars(record)})
     return True
 
 

@@ -15,6 +15,7 @@ from tidegate.errors import ConfigurationError, UnknownQueue
 from tidegate.events import CLOSE_WITHIN, Events
 from tidegate.handlers import Handlers
 from tidegate.runtime.ports import postgres_ports
+from tidegate.runtime.processes.wire import BARE, Equipment
 from tidegate.runtime.queue_supervisor import QueueSupervisor
 from tidegate.settings import Settings
 from tidegate.spans import found
@@ -30,7 +31,8 @@ class Node:
     """`async with Node("queues.yaml", queues=["email"]) as node: ...` runs jobs until the block is left, then drains.
 
     `end_process` is for whoever owns the process: the watchdog calls it, from its thread, when a job has blocked the event loop
-    beyond all limits. Without it a blocked loop is logged and counted, and nothing ends.
+    beyond all limits. Without it a blocked loop is logged and counted, and nothing ends. `equipment` is what such a program has in
+    the processes of its consumers as well: its logging, say.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Node:
         extra: Callable[[Node], Sequence[ChildSpec]] | None = None,
         on_progress: Callable[[str], None] | None = None,
         end_process: Callable[[], None] | None = None,
+        equipment: Equipment = BARE,
         seed: int | None = None,
     ) -> None:
         arguments: dict[str, Any] = {"database": database, "drain_timeout": drain_timeout}
@@ -55,6 +58,7 @@ class Node:
         self._migrate = migrate
         self._extra = extra
         self._end_process = end_process
+        self._equipment = equipment
         self._seed = seed
         self._store: PostgresStore | None = None
         self._supervisor: QueueSupervisor | None = None
@@ -87,6 +91,7 @@ class Node:
                 events=self.events,
                 extra=self._extra(self) if self._extra is not None else (),
                 end_process=self._end_process,
+                equipment=self._equipment,
                 spans=found(self.settings.tracing, database=self._database.conninfo),
                 seed=self._seed,
             )

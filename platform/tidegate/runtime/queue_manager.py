@@ -33,7 +33,7 @@ from tidegate.runtime.pipeline import StageMaker, stage_makers
 from tidegate.runtime.process_consumer import ProcessConsumer
 from tidegate.runtime.processes.consumer_process import WARM_TIMEOUT
 from tidegate.runtime.processes.process_runner import ProcessRunner
-from tidegate.runtime.processes.wire import Order
+from tidegate.runtime.processes.wire import BARE, Equipment, Order
 from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_session import QueueSession
 from tidegate.runtime.runner import Runner, Transactions
@@ -70,6 +70,7 @@ class Services:
     database: str = ""
     modules: Sequence[str] = ()
     folder: Path = Path()
+    equipment: Equipment = BARE
     """What the processes of consumers are told: how to reach the database, and which modules have the jobs, to be found where."""
 
 
@@ -199,6 +200,7 @@ class QueueManager(Supervisor):
             queue.name, self._lease.node, services.database, services.modules, str(services.folder), queue.timeout,
             queue.kill_after, queue.max_attempts, queue.backoff, queue.poison_after, queue.max_result, queue.memory,
             queue.forensics.locals, seed=0, traced=services.spans is not None,
+            equipment=services.equipment,
         )  # fmt: skip
         return ProcessRunner(
             f"{queue.name}.process-{number}",

@@ -42,6 +42,7 @@ from tidegate.runtime.maintenance import Maintenance, Snapshot
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.node_status import Done, pools
 from tidegate.runtime.ports import Ports
+from tidegate.runtime.processes.wire import BARE, Equipment
 from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_manager import PATIENCE, QueueManager, Services
 from tidegate.runtime.runs import Runs
@@ -74,6 +75,7 @@ class QueueSupervisor(Supervisor):
         extra: Sequence[ChildSpec] = (),
         end_process: Callable[[], None] | None = None,
         spans: Recorder | None = None,
+        equipment: Equipment = BARE,
         seed: int | None = None,
     ) -> None:
         self.settings = settings
@@ -88,6 +90,7 @@ class QueueSupervisor(Supervisor):
             self.events.subscribe(spans.on_event)
         self._switchboard = Switchboard()
         self._end_process = end_process
+        self._equipment = equipment
         self._done = Done()
         self.events.subscribe(self._done.on_event)
         self.runs = Runs()
@@ -285,6 +288,7 @@ class QueueSupervisor(Supervisor):
             database=ports.database,
             modules=self.settings.jobs,
             folder=self.settings.folder,
+            equipment=self._equipment,
         )
         return QueueManager(queue, services, lease=self._lease, executor=self._executor)
 

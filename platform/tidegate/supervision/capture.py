@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 __all__ = ["LIMIT", "Capture", "Captured", "Tail"]
@@ -61,14 +64,17 @@ class Captured:
 
 
 class Capture:
-    """The parent's ends of the three pipes. `stdout`, `stderr` and `words` are the child's, until `begin` closes them here."""
+    """The parent's ends of the three pipes. `stdout`, `stderr` and `words` are the child's, until `begin` closes them here.
 
-    def __init__(self) -> None:
+    With `echo` both streams are written to the parent's own as well, as they come.
+    """
+
+    def __init__(self, *, echo: bool = False) -> None:
         self._output, self._errors, self._words = Tail(), Tail(), Tail()
-        self._ends: dict[int, tuple[Tail, ...]] = {}
-        self.stdout = self._pipe(self._output)
-        self.stderr = self._pipe(self._output, self._errors)
-        self.words = self._pipe(self._words)
+        self._ends: dict[int, tuple[Callable[[bytes], None], ...]] = {}
+        self.stdout = self._pipe(self._output.add, *([partial(_echo, "stdout")] if echo else []))
+        self.stderr = self._pipe(self._output.add, self._errors.add, *([partial(_echo, "stderr")] if echo else []))
+        self.words = self._pipe(self._words.add)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self) -> None:
@@ -103,10 +109,10 @@ class Capture:
                 if not self._read(end):
                     break
 
-    def _pipe(self, *tails: Tail) -> int:
+    def _pipe(self, *takers: Callable[[bytes], None]) -> int:
         ours, theirs = os.pipe()
         os.set_blocking(ours, False)
-        self._ends[ours] = tails
+        self._ends[ours] = takers
         return theirs
 
     def _read(self, end: int) -> bool:
@@ -115,8 +121,8 @@ class Capture:
             data = os.read(end, _CHUNK)
         except BlockingIOError:
             return False
-        for tail in self._ends[end]:
-            tail.add(data)
+        for take in self._ends[end]:
+            take(data)
         if not data:
             self._drop(end)
         return bool(data)
@@ -137,3 +143,12 @@ class Capture:
             setattr(self, name, -1)
             if end >= 0:
                 yield end
+
+
+def _echo(stream: str, data: bytes) -> None:
+    """Write what a process wrote to the stream of this one; what nobody can take is not worth an error."""
+    with suppress(OSError, ValueError, AttributeError):
+        target = getattr(sys, stream)
+        target.flush()
+        target.buffer.write(data)
+        target.buffer.flush()

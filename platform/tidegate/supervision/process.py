@@ -36,7 +36,8 @@ class ProcessChild(Child):
     cancelled, a function left by SystemExit, so that both may clean up. `kill()` is a SIGKILL for its whole process group.
 
     With `converses` the target is given its end of the channel instead (`ChildEnd`, whose `ready(...)` it must call), and
-    `channel` is this end: messages of bytes go either way. What it writes to stdout and stderr is then kept in `capture`.
+    `channel` is this end: messages of bytes go either way. What it writes to stdout and stderr is then kept in `capture`, and with
+    `echo` written to those of this process as well.
     """
 
     kill_grace = 5.0  # seconds; the kernel may take its time over gigabytes of memory
@@ -48,6 +49,7 @@ class ProcessChild(Child):
         ready_timeout: float = 30.0,
         signals_ready: bool = False,
         converses: bool = False,
+        echo: bool = False,
         name: str | None = None,
     ) -> None:
         self.name = name or target
@@ -64,6 +66,7 @@ class ProcessChild(Child):
         self._args = args
         self._signals_ready = signals_ready
         self._converses = converses
+        self._echo = echo
         self._capture: Capture | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: ParentEnd | None = None
@@ -170,7 +173,7 @@ class ProcessChild(Child):
     def _launch(self, channel: int, life: int) -> subprocess.Popen[bytes]:
         words = [sys.executable, "-m", "tidegate.supervision.process_main", str(channel), str(life), self.target]
         self.carried_over = peak_rss()
-        capture = self._capture = Capture() if self._converses else None
+        capture = self._capture = Capture(echo=self._echo) if self._converses else None
         pass_fds = (channel, life) if capture is None else (channel, life, capture.words)
         order = {
             "target": self.target,

@@ -18,13 +18,13 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 from tidegate.supervision import lifeline
 from tidegate.supervision.channel import TERMINATED, ChildEnd
+from tidegate.supervision.targets import resolve
 
-__all__ = ["main", "resolve"]
+__all__ = ["main"]
 
 
 def main(argv: list[str]) -> int:
@@ -50,20 +50,6 @@ def main(argv: list[str]) -> int:
             channel.refuse(error)
         return 1
     return _run(target, channel, order)
-
-
-def resolve(target: str) -> Callable[..., Any]:
-    """Return the function that "package.module:qualified.name" stands for."""
-    module, _, path = target.partition(":")
-    if not module or not path:
-        raise ValueError(f"a target is written package.module:function; got {target!r}")
-    found: Any = import_module(module)
-    for name in path.split("."):
-        found = getattr(found, name)
-    if not callable(found):
-        raise TypeError(f"{target} is no function, but {type(found).__name__}")
-    function: Callable[..., Any] = found
-    return function
 
 
 def _run(target: Callable[..., Any], channel: ChildEnd, order: dict[str, Any]) -> int:

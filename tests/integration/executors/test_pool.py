@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import signal
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.support import bad_jobs as jobs
 from tests.support.postgres import Server
 from tests.support.processes import NodeProcess
 from tests.support.stand import Stand, until
+from tidegate import Tidegate
 from tidegate.events import QueueBroken
 from tidegate.store import migrate
 from tidegate.store.connection import connect
@@ -79,7 +81,7 @@ async def test_a_module_that_processes_cannot_import_breaks_its_queue_and_no_oth
         "@job(queue='heavy')\ndef f() -> int:\n    return 1\n\n@job(queue='light')\ndef g() -> int:\n    return 2\n"
     )
     (tmp_path / "queues.yaml").write_text("jobs: [picky]\nqueues:\n  heavy: {executor: process}\n  light: {executor: thread}\n")
-    from tidegate import Node, Tidegate
+    from tidegate import Node
     from tidegate.settings import Settings
 
     broken: list[QueueBroken] = []
@@ -108,11 +110,18 @@ async def test_a_job_that_outlasts_the_drain_is_killed_and_given_back(stand: Sta
     assert stand.rows("SELECT id, state, attempt FROM tidegate.jobs") == [{"id": long, "state": "ready", "attempt": 0}]
 
 
-def test_a_node_that_is_killed_takes_its_processes_along(stand_files: tuple[str, Path]) -> None:
+def test_a_node_hears_what_its_processes_say_and_takes_them_along_when_it_is_killed(stand_files: tuple[str, Path]) -> None:
     database, folder = stand_files
     with NodeProcess(database, folder) as node:
         processes = psutil.Process(node.process.pid).children(recursive=True)
         assert len([each for each in processes if "process_main" in " ".join(each.cmdline())]) >= 2
+        with Tidegate.connect_sync(database, config=folder / "queues.yaml") as tide:
+            job_id = tide.enqueue(jobs.speaks, "hello")
+        node.wait_for("logged hello")
+        [line] = [json.loads(line) for line in node.said.splitlines() if "logged hello" in line]
+        assert (line["level"], line["logger"], line["job_id"], line["attempt"]) == ("warning", "shop", job_id, 1)
+        assert (line["queue"], line["kind"]) == ("heavy", "tests.support.bad_jobs:speaks")
+        assert "\nout hello\n" in node.said
         node.signal(signal.SIGKILL)
         node.end()
         assert psutil.wait_procs(processes, timeout=10)[1] == []

@@ -3,12 +3,14 @@ import json
 import logging
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
 from tidegate.events import Claimed, DeadLettered, JobEnded, JobRetried, NodeDown, NodeUp, QueueBroken, QueueMended
-from tidegate.jobs import Failure, State, Word
+from tidegate.jobs import Failure, Job, State, Word
 from tidegate.observe import logs
+from tidegate.runtime.runs import Run, Runs
 
 
 class Terminal(io.StringIO):
@@ -73,6 +75,22 @@ def test_json_says_when_how_bad_who_and_what(line):
 def test_json_has_the_fields_that_were_given(line):
     written = line("x", extra={"queue": "email", "job_id": 7, "colour": "red"})
     assert (written["queue"], written["job_id"], written["colour"]) == ("email", 7, "red")
+
+
+def test_a_line_of_a_jobs_own_code_has_the_jobs_fields_unless_it_is_about_another(root, no_colour):
+    stream = io.StringIO()
+    logs.configure(stream=stream, as_json=True)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    job = Job(7, "ml", "shop:train", b"{}", 2, None, 0, 1, 1, at, at, 0.0)
+    with Runs().running(Run([job], 0.0, 1.0, 1.0)):
+        logging.getLogger("shop").info("epoch 1")
+        logging.getLogger("shop").info("of another", extra={"job_id": 8})
+    logging.getLogger("shop").info("outside")
+    inside, other, outside = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert {key: inside[key] for key in ("queue", "kind", "job_id", "attempt")} == {
+        "queue": "ml", "kind": "shop:train", "job_id": 7, "attempt": 2,
+    }  # fmt: skip
+    assert (other["job_id"], "kind" in other, "job_id" in outside) == (8, False, False)
 
 
 def test_json_writes_what_it_cannot_express_as_text(line):

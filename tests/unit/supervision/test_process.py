@@ -446,6 +446,19 @@ async def test_both_streams_of_a_conversing_process_are_kept_down_to_those_of_it
     await process.join()
 
 
+async def test_with_echo_what_it_writes_appears_among_what_its_parent_writes(capfdbinary):
+    process = child("write", converses=True, echo=True)
+    await process.start()
+    process.channel.send(b"0")
+    await process.channel.receive()
+    assert process.capture.take().stderr == "err 0\n"
+    process.kill()
+    await process.join()
+    written = capfdbinary.readouterr()
+    assert sorted(written.out.split(b"\n")) == [b"", b"from a child", b"out 0"]
+    assert written.err == b"err 0\n"
+
+
 async def test_only_the_last_of_much_output_is_kept_and_what_went_is_counted():
     process = await conversation("write")
     process.channel.send(b"5000000")

@@ -25,6 +25,7 @@ class ConsumerProcess(ProcessChild):
             order.as_json(),
             ready_timeout=WARM_TIMEOUT,
             converses=True,
+            echo=order.equipment.echo,
             name=f"process of {order.queue}",
         )
         self.jobs = 0

@@ -33,6 +33,7 @@ from tidegate.runtime.runs import Runs
 from tidegate.runtime.settlement import Settlement
 from tidegate.spans import entered, is_configured, sdk
 from tidegate.supervision.channel import TERMINATED, ChildEnd
+from tidegate.supervision.targets import resolve
 from tidegate.supervision.tasks import stack_of
 
 __all__ = ["Ended", "Inside", "main"]
@@ -47,6 +48,8 @@ def main(channel: ChildEnd, values: Mapping[str, Any]) -> None:
     order = wire.Order.of(values)
     memory.limit(order.memory)
     began = time.monotonic()
+    if order.equipment.prepare:
+        resolve(order.equipment.prepare)(**order.equipment.options)
     transactions = InsideTransactions(order.database)
     try:
         handlers = Handlers(order.modules, path=Path(order.folder))

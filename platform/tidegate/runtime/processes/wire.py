@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,7 +18,18 @@ from tidegate.jobs import Failure, Job, Reason, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.runtime.runner import Report
 
-__all__ = ["CANCEL", "CANCELLED", "LOST_CHANNEL", "Order", "read_answer", "read_jobs", "write_answer", "write_jobs"]
+__all__ = [
+    "BARE",
+    "CANCEL",
+    "CANCELLED",
+    "LOST_CHANNEL",
+    "Equipment",
+    "Order",
+    "read_answer",
+    "read_jobs",
+    "write_answer",
+    "write_jobs",
+]
 
 CANCEL: Final = b"cancel"
 """To the process: the call under way is to end."""
@@ -30,12 +41,27 @@ LOST_CHANNEL: Final = 76
 
 
 @dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a program that owns its process has in those of its consumers, too; a library has nothing."""
+
+    prepare: str = ""
+    """A function, written "package.module:name", to be called there before anything else."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Its arguments, by name."""
+    echo: bool = False
+    """Whether what they write is also written to the streams of the node, as it comes."""
+
+
+BARE: Final = Equipment()
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a process is told when it starts: which jobs it may run, by which rules, for which node."""
 
     queue: str
     node: str
-    database: str
+    database: str = field(repr=False)  # with its password
     modules: Sequence[str]
     folder: str
     timeout: float
@@ -51,6 +77,7 @@ class Order:
     seed: int
     traced: bool = False
     """Whether its node records spans, so that those of its handlers are to be exported from there."""
+    equipment: Equipment = BARE
 
     def as_json(self) -> dict[str, Any]:
         """Return the order as JSON-native values."""
@@ -59,7 +86,7 @@ class Order:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Order:
         """Return the order that `as_json` wrote."""
-        return cls(**{**values, "backoff": Backoff(**values["backoff"])})
+        return cls(**{**values, "backoff": Backoff(**values["backoff"]), "equipment": Equipment(**values["equipment"])})
 
 
 def write_jobs(jobs: Sequence[Job[bytes]], carrier: Mapping[str, str]) -> bytes:
