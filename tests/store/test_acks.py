@@ -355,3 +355,14 @@ async def test_unfinished_tells_what_is_to_do_and_what_would_be_left(any_scene: 
     await any_scene.store.pause("ml", paused=True)
     unfinished = await any_scene.store.unfinished(["email", "analytics", "ml", "empty"], ["shop.jobs:send"])
     assert (unfinished.todo, unfinished.left) == (("analytics",), ("email", "ml"))
+
+
+async def test_acks_larger_than_any_buffer_go_with_a_claim(postgres_scene: Scene) -> None:
+    line = await postgres_scene.line()
+    await postgres_scene.enqueue(*[new()] * 6)
+    jobs = await postgres_scene.claim(4)
+    acks = [replace(done(job), result=b'"' + b"x" * 2_000_000 + b'"') for job in jobs]
+    exchange = await line.exchange(acks, Claim(5, [(0, 0)]), now=0.0)
+    assert len(exchange.applied) == 4
+    assert exchange.claimed is not None
+    assert len(exchange.claimed.jobs) == 2

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any, Final
 
 import psycopg
+from psycopg.generators import send
 from psycopg.rows import tuple_row
 
 from tidegate.circuit import Change, CircuitPlan, Good, Report
@@ -62,6 +63,8 @@ class PostgresLine:
                 if acks and claim and not reports and not pooled(self._connection):
                     async with self._connection.pipeline() as pipeline:
                         acked = await self._ack(acks, now)
+                        # psycopg's sync() waits for answers as if all were sent, which a large ack is not: both ends would wait
+                        await self._connection.wait(send(self._connection.pgconn))
                         await pipeline.sync()
                         answered = await self._claim(claim)
                         await pipeline.sync()
