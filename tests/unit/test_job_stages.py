@@ -16,7 +16,9 @@ from tidegate.runtime.settlement import Settlement
 from tidegate.stages import Cancel as Mode
 from tidegate.stages import Subscription
 
-RULES = SimpleNamespace(timeout=60.0, kill_after=5.0, max_attempts=2, backoff=constant(1), poison_after=3, max_result=100)
+RULES = SimpleNamespace(
+    timeout=60.0, kill_after=5.0, max_attempts=2, backoff=constant(1), poison_after=3, max_result=100, max_log=1_000
+)
 
 
 class Table:

@@ -20,7 +20,7 @@ from tidegate.cli.wording import noun
 from tidegate.errors import DatabaseUnreachable, TidegateError
 from tidegate.introspection import QueueView
 from tidegate.observe.http import DEFAULT_PORT, exporter
-from tidegate.observe.logs import configure, log_event
+from tidegate.observe.logs import configure, keep_job_logs, log_event
 from tidegate.observe.tracing import exported
 from tidegate.runtime.node import Node
 from tidegate.runtime.processes.wire import Equipment
@@ -44,6 +44,7 @@ def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metr
     """Run a node to its end and return the exit code."""
     level = "DEBUG" if scope.debug else "INFO"
     configure(level=level)
+    keep_job_logs()
     logging_of_processes = {"as_json": not sys.stderr.isatty(), "level": level}
     addresses: list[str] = []
     with exported():

@@ -1,7 +1,8 @@
 """The log of `tidegate up`: lines for people on a terminal, JSON for machines elsewhere, both to stderr.
 
     configure()                            # by the program that owns the process, once; the library never calls it
-    node.events.subscribe(log_event)          # what became of jobs and queues, as lines with fields
+    keep_job_logs()                        # what jobs log is kept with their attempts: `tidegate jobs show`
+    node.events.subscribe(log_event)       # what became of jobs and queues, as lines with fields
 
 Any logger may add fields by `extra={"queue": ..., "job_id": ...}`: JSON has all of them, lines for people those of the job. What is
 written by a job's own code has the job's fields, and what is written inside a trace says which one, as `trace_id` and `span_id`.
@@ -22,7 +23,7 @@ from tidegate.jobs import Failure, State
 from tidegate.runtime.runs import CURRENT
 from tidegate.spans import ids_now
 
-__all__ = ["HumanFormatter", "JsonFormatter", "configure", "fields_of", "log_event"]
+__all__ = ["HumanFormatter", "JobLog", "JsonFormatter", "configure", "fields_of", "keep_job_logs", "log_event"]
 
 logger = logging.getLogger("tidegate.events")
 
@@ -55,6 +56,16 @@ def configure(*, stream: TextIO | None = None, as_json: bool | None = None, leve
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     return handler
+
+
+def keep_job_logs() -> None:
+    """Keep what jobs log from here on with their attempts, for `tidegate jobs show`; once is enough.
+
+    For programs that own their process, as `configure` is. Consumers' processes do without: all that they write is kept.
+    """
+    root = logging.getLogger()
+    if not any(isinstance(each, JobLog) for each in root.handlers):
+        root.addHandler(JobLog())
 
 
 def log_event(event: Event) -> None:
@@ -123,6 +134,25 @@ class JsonFormatter(logging.Formatter):
         trace = _trace(self, record)
         fields = {key: value for key, value in fields_of(record).items() if key not in said}
         return json.dumps({**said, **fields, **({"exception": trace} if trace else {})}, default=str)
+
+
+class JobLog(logging.Handler):
+    """Gives what the code of a job logs, in whatever thread or task of it, to its run, as lines for people; the rest passes by."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record."""
+        run = CURRENT.get()
+        if run is None or not run.log.limit:
+            return
+        try:
+            run.log.add(self._line(record))
+        except Exception:  # noqa: BLE001 - what cannot be put into words is told the usual way of logging, and costs no job
+            self.handleError(record)
+
+    def _line(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+        trace = _trace(logging.Formatter(), record)
+        return f"{at}Z {record.levelname.lower()} {record.name}: {record.getMessage()}" + (f"\n{trace}" if trace else "")
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.errors import DatabaseUnreachable, InvalidJob, UnknownKind
@@ -17,6 +18,7 @@ from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, Released, State, 
 from tidegate.lifecycle import Ack
 from tidegate.runtime.describing import Account
 from tidegate.runtime.executors import Executor, RunTimedOut
+from tidegate.runtime.run_log import RunLog, share
 from tidegate.runtime.runs import Runs
 from tidegate.runtime.settlement import Settlement
 
@@ -75,6 +77,13 @@ class _Ended:
     ended: float
     raised: bool
     account: Account
+    log: RunLog
+
+    @property
+    def output(self) -> str | None:
+        """What each of its jobs keeps of what it logged."""
+        text = self.log.text()
+        return share(self.account.clean(text), len(self.jobs), self.log.limit) if text else None
 
 
 class JobRunner(Protocol):
@@ -152,11 +161,13 @@ class Runner:
         invalid: dict[int, Outcome] = {}
         account = self._settlement.account(jobs)
         started = self._clock()
+        run = self._settlement.call(handler, jobs, started)
+        ended = partial(_Ended, handler, jobs, account=account, log=run.log)
         try:
             call, runnable = self._prepare(handler, jobs, invalid, transaction, cancelled)
             if not runnable:
-                return _Ended(handler, jobs, invalid, started, started, raised=False, account=account)
-            with self._runs.running(self._settlement.call(handler, jobs, started)) as run:
+                return ended(invalid, started, started, raised=False)
+            with self._runs.running(run):
                 value = await self._executor.run(call, is_async=handler.is_async, timeout=run.timeout)
         except RunTimedOut as late:
             outcome: Outcome = TimedOut(late.after)
@@ -168,9 +179,9 @@ class Runner:
             outcome = error if isinstance(error, Outcome) else Failed(error)
         else:
             outcomes = _outcomes(handler, [job for job in jobs if job.id not in invalid], value)
-            return _Ended(handler, jobs, {**outcomes, **invalid}, started, self._clock(), raised=False, account=account)
+            return ended({**outcomes, **invalid}, started, self._clock(), raised=False)
         outcomes = {job.id: invalid.get(job.id, outcome) for job in jobs}
-        return _Ended(handler, jobs, outcomes, started, self._clock(), raised=True, account=account)
+        return ended(outcomes, started, self._clock(), raised=True)
 
     def _prepare(
         self,
@@ -221,7 +232,13 @@ class Runner:
     def _ack(self, run: _Ended, job: Job[bytes], outcome: Outcome | None = None) -> Ack:
         outcome = outcome or run.outcomes[job.id]
         return self._settlement.ack(
-            job, outcome, ended=run.ended, duration=run.ended - run.started, handler=run.handler, account=run.account
+            job,
+            outcome,
+            ended=run.ended,
+            duration=run.ended - run.started,
+            handler=run.handler,
+            account=run.account,
+            output=run.output,
         )
 
 

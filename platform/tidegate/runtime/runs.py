@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tidegate.jobs import Job
+from tidegate.runtime.run_log import RunLog
 
 __all__ = ["CURRENT", "Run", "Runs"]
 
@@ -31,6 +32,8 @@ class Run:
     """Seconds that it may take."""
     kill_after: float
     """Seconds that it may take on top to end when it was asked to."""
+    log: RunLog = field(default_factory=RunLog, repr=False)
+    """What its code logs, where the program keeps that (observe/logs.py)."""
 
     @property
     def first(self) -> Job[bytes]:

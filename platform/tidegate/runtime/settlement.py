@@ -20,6 +20,7 @@ from tidegate.lifecycle import Ack, Policy, settle
 from tidegate.redaction import Redactor
 from tidegate.runtime.coroner import Coroner
 from tidegate.runtime.describing import Account, Describer
+from tidegate.runtime.run_log import RunLog
 from tidegate.runtime.runs import Run
 
 __all__ = ["Rules", "Settlement"]
@@ -51,6 +52,10 @@ class Rules(Protocol):
     @property
     def max_result(self) -> int:
         """Bytes of JSON."""
+
+    @property
+    def max_log(self) -> int:
+        """Characters of what a run logs that are kept; 0: none."""
 
 
 class Settlement:
@@ -84,7 +89,8 @@ class Settlement:
 
     def call(self, handler: Handler, jobs: Sequence[Job[bytes]], started: float) -> Run:
         """Return the run of `handler` that starts now, with the time that it may take."""
-        return Run(jobs, started, handler.spec.timeout or self._rules.timeout, self._rules.kill_after)
+        rules = self._rules
+        return Run(jobs, started, handler.spec.timeout or rules.timeout, rules.kill_after, RunLog(rules.max_log))
 
     def account(self, jobs: Sequence[Job[bytes]]) -> Account:
         """Return what puts into words whatever goes wrong in the call of these jobs, without their secrets."""
@@ -104,10 +110,11 @@ class Settlement:
         duration: float | None = None,
         handler: Handler | None = None,
         account: Account | None = None,
+        output: str | None = None,
     ) -> Ack:
         """Settle one job. A result is encoded by its `handler`; one that cannot be stored is a failure.
 
-        `account` is that of the whole call, where there is one.
+        `account` is that of the whole call, where there is one; `output` what is kept of what it logged.
         """
         result: bytes | None = None
         if isinstance(outcome, Done) and outcome.result is not None and handler is not None:
@@ -120,7 +127,8 @@ class Settlement:
                     outcome, result = Failed(_too_large(handler.kind, len(result), self._rules.max_result)), None
         tell = self.account([job]) if account is None else account
         ack = settle(job, outcome, self._policy(job.kind), self._rng, tell)
-        return replace(ack, result=result, duration=None if isinstance(outcome, Invalid) else duration, ended=ended)
+        ran = None if isinstance(outcome, Invalid) else duration
+        return replace(ack, result=result, duration=ran, ended=ended, output=output)
 
     async def examined(self, job: Job[bytes], ack: Ack) -> Ack:
         """Return `ack` with the forensics, where it is a death and somebody here can tell them."""

@@ -236,6 +236,8 @@ class QueueOptions(Frozen):
     """The largest arguments that a job may have, as JSON."""
     max_result: JsonSize = 1024**2
     """The largest result that is kept, as JSON."""
+    max_log: Size = 64 * 1024
+    """How much is kept with each attempt of what it logged (in a process: of all that it wrote); the last of it. 0 for nothing."""
     forensics: Forensics = Forensics()
     """What is kept of a failure beside its traceback."""
 
@@ -290,6 +292,8 @@ class QueueSettings:
     """Bytes of JSON."""
     max_result: int
     """Bytes of JSON."""
+    max_log: int
+    """Characters."""
     forensics: Forensics
     lease: float
     """Seconds; the node's, as are the two below."""
@@ -314,6 +318,7 @@ class QueueSettings:
             max_memory=options.max_memory,
             max_args=options.max_args,
             max_result=options.max_result,
+            max_log=options.max_log,
             forensics=options.forensics,
             lease=lease,
             poll=poll,

@@ -44,6 +44,22 @@ class TestUntilEmpty:
         assert "nothing is left to do" in ran.stderr
         assert "left behind" not in ran.stderr
 
+    def test_what_jobs_log_is_kept_with_each_attempt(self, shop: Shop) -> None:
+        talks = shop.json("enqueue", "shopjobs:talk", "password=xyzzy-12345")["id"]
+        threads = shop.json("enqueue", "shopjobs:talk_in_a_thread")["id"]
+        silent = shop.json("enqueue", "shopjobs:greet", "name=ada")["id"]
+        ran = shop.call("up", "--until-empty", "--metrics-port", "0")
+        assert ran.returncode == 0, ran.stderr
+        first, second = [attempt["output"] for attempt in shop.json("jobs", "show", str(talks))["attempts"]]
+        for output in (first, second):
+            assert "info shop: hello from a job with " in output
+            assert "xyzzy" not in output
+        assert f"output of attempt 1:\n  {first}" in shop.run("jobs", "show", str(talks)).stdout
+        [attempt] = shop.json("jobs", "show", str(threads))["attempts"]
+        assert (attempt["outcome"], attempt["output"][-20:]) == ("done", "hello from a thread\n")
+        [attempt] = shop.json("jobs", "show", str(silent))["attempts"]
+        assert attempt["output"] is None
+
     def test_it_names_what_it_leaves(self, shop: Shop) -> None:
         shop.json("queues", "pause", "ml")
         shop.insert(queue="ml", kind="shopjobs:nap", args='{"kwargs": {"seconds": 0}}')

@@ -1,15 +1,21 @@
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
+import threading
+from contextvars import copy_context
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from tests.unit.runs import run
 
 from tidegate.events import Claimed, DeadLettered, JobEnded, JobRetried, NodeDown, NodeUp, QueueBroken, QueueMended
 from tidegate.jobs import Failure, Job, State, Word
 from tidegate.observe import logs
+from tidegate.runtime.run_log import RunLog
 from tidegate.runtime.runs import Run, Runs
 
 
@@ -91,6 +97,61 @@ def test_a_line_of_a_jobs_own_code_has_the_jobs_fields_unless_it_is_about_anothe
         "queue": "ml", "kind": "shop:train", "job_id": 7, "attempt": 2,
     }  # fmt: skip
     assert (other["job_id"], "kind" in other, "job_id" in outside) == (8, False, False)
+
+
+@pytest.fixture
+def kept(root):
+    """Return what is kept of what a job's code logs."""
+    logs.keep_job_logs()
+
+    def told(code, limit=1_000):
+        of_job = replace(run(7), log=RunLog(limit))
+        with Runs().running(of_job):
+            code(logging.getLogger("shop"))
+        logging.getLogger("shop").error("outside")
+        return of_job.log.text()
+
+    return told
+
+
+def test_what_a_jobs_code_logs_is_kept_with_it_and_nothing_else(kept):
+    said = kept(lambda log: log.error("%d letters", 3))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z error shop: 3 letters\n", said)
+
+
+def test_a_jobs_log_has_its_tracebacks(kept):
+    def code(log):
+        try:
+            raise ValueError("boom")
+        except ValueError:
+            log.exception("well")
+
+    said = kept(code)
+    assert "error shop: well\nTraceback" in said
+    assert said.endswith("ValueError: boom\n")
+
+
+def test_what_the_threads_of_a_job_log_is_kept_with_it(kept):
+    def code(log):
+        thread = threading.Thread(target=copy_context().run, args=(log.error, "elsewhere"))
+        thread.start()
+        thread.join()
+
+    assert kept(code).endswith("error shop: elsewhere\n")
+
+
+def test_a_record_that_cannot_be_written_costs_the_job_nothing(kept, monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    assert kept(lambda log: log.error("%d letters", "no number")) == ""
+
+
+def test_where_no_log_is_to_be_kept_none_is(kept):
+    assert kept(lambda log: log.error("3 letters"), limit=0) == ""
+
+
+def test_jobs_logs_are_kept_once_however_often_that_is_said(kept):
+    logs.keep_job_logs()
+    assert kept(lambda log: log.error("once")).count("once") == 1
 
 
 def test_json_writes_what_it_cannot_express_as_text(line):

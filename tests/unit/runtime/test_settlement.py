@@ -15,7 +15,9 @@ from tidegate.jobs import Crashed, Done, Failed, Failure, Job, Reason, State
 from tidegate.runtime.settlement import Settlement
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-RULES = SimpleNamespace(timeout=60.0, kill_after=5.0, max_attempts=3, backoff=constant(1), poison_after=2, max_result=10)
+RULES = SimpleNamespace(
+    timeout=60.0, kill_after=5.0, max_attempts=3, backoff=constant(1), poison_after=2, max_result=10, max_log=1_000
+)
 
 
 @dataclass(frozen=True)

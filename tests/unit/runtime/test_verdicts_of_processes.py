@@ -7,7 +7,7 @@ import pytest
 from tidegate.jobs import Failure, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.runtime.processes import verdicts
-from tidegate.runtime.processes.verdicts import Death, explained, failure_of, share, size, where
+from tidegate.runtime.processes.verdicts import Death, explained, failure_of, size, where
 from tidegate.runtime.processes.wire import LOST_CHANNEL
 from tidegate.supervision.capture import Captured
 
@@ -88,15 +88,6 @@ def test_a_memory_error_is_put_into_words():
 def test_another_error_and_one_that_was_explained_stay():
     for ack in (failed("ValueError", "x"), Ack(1, 1, State.COMPLETED, Word.DONE), explained(failed("MemoryError"), 0)):
         assert explained(ack, 5) is ack
-
-
-def test_the_output_of_a_batch_is_shared_by_its_jobs():
-    assert share("", 1) is None
-    assert share("x" * 100_000, 1) == "x" * 100_000
-    assert share("x" * 100, 100) == "x" * 100
-    shared = share("a" * 5_000 + "b" * 1_024, 100)
-    assert shared is not None
-    assert shared.endswith("...]\n" + "b" * 1_024)
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ EVERY_KEY = {
     "TIDEGATE_QUEUES__EMAIL__BACKOFF__JITTER": ("0.5", lambda s: s.queue("email").backoff.jitter, 0.5),
     "TIDEGATE_QUEUES__EMAIL__MAX_ARGS": ("2MiB", lambda s: s.queue("email").max_args, 2 * 2**20),
     "TIDEGATE_QUEUES__EMAIL__MAX_RESULT": ("2MiB", lambda s: s.queue("email").max_result, 2 * 2**20),
+    "TIDEGATE_QUEUES__EMAIL__MAX_LOG": ("1KiB", lambda s: s.queue("email").max_log, 2**10),
     "TIDEGATE_QUEUES__EMAIL__POISON_AFTER": ("7", lambda s: s.queue("email").poison_after, 7),
     "TIDEGATE_QUEUES__BIG_DATA__TIMEOUT": ("10", lambda s: s.queue("Big-Data").timeout, 10.0),
     "tidegate_queues__email__timeout": (" 10 ", lambda s: s.queue("email").timeout, 10.0),

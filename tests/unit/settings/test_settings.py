@@ -65,6 +65,7 @@ def test_a_queue_that_says_nothing_has_what_is_built_in():
         max_memory=0,
         max_args=1024**2,
         max_result=1024**2,
+        max_log=64 * 1024,
         forensics=Forensics(locals=False),
         lease=30.0,
         poll=1.0,

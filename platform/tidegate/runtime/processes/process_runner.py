@@ -23,6 +23,7 @@ from tidegate.lifecycle import Ack
 from tidegate.runtime.describing import Account
 from tidegate.runtime.processes import verdicts, wire
 from tidegate.runtime.processes.consumer_process import WARM_TIMEOUT, ConsumerProcess
+from tidegate.runtime.run_log import share
 from tidegate.runtime.runner import Report, loop_time, told
 from tidegate.runtime.runs import Run, Runs
 from tidegate.runtime.settlement import Settlement
@@ -188,7 +189,7 @@ class ProcessRunner:
             reports = [Report(job, ack, unsure=doubt) for job, ack in zip(jobs, acks, strict=True)]
         process.spent = process.spent or any(_ran_out(report) for report in reports)
         account = self._settlement.account(jobs)
-        output = verdicts.share(account.clean(captured.output), len(jobs)) if captured.output else None
+        output = share(account.clean(captured.output), len(jobs), self._queue.max_log) if captured.output else None
         return [replace(report, ack=self._kept(report.ack, account, output)) for report in reports]
 
     def _told(self, answer: bytes | None, jobs: Sequence[Job[bytes]], ended: float) -> list[Report] | None:

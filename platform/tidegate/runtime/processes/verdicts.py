@@ -12,13 +12,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from tidegate.failure import TRACEBACK_LIMIT
 from tidegate.jobs import Failure
 from tidegate.lifecycle import Ack
 from tidegate.runtime.processes.wire import LOST_CHANNEL
 from tidegate.supervision.capture import Captured
 
-__all__ = ["Death", "explained", "failure_of", "oom_kills", "share", "size", "where"]
+__all__ = ["Death", "explained", "failure_of", "oom_kills", "size", "where"]
 
 VMSTAT: Final = Path("/proc/vmstat")
 LAST_WORDS: Final = 2_000  # characters of stderr in which a reason is looked for
@@ -63,14 +62,6 @@ def explained(ack: Ack, memory: int) -> Ack:
         return ack
     limit = f"; its process may use {size(memory)}" if memory else ""
     return replace(ack, failure=replace(failure, message=f"out of memory: {failure.message or 'an allocation failed'}{limit}"))
-
-
-def share(output: str, jobs: int) -> str | None:
-    """Return what each of the jobs of a call keeps of its output: all of it, or the last part of what a whole batch wrote."""
-    if not output:
-        return None
-    room = max(TRACEBACK_LIMIT // jobs, 1_024)
-    return output if jobs == 1 or len(output) <= room else f"[... cut, for it is that of {jobs} jobs ...]\n{output[-room:]}"
 
 
 def oom_kills() -> int | None:

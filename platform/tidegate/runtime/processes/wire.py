@@ -78,6 +78,8 @@ class Order:
     traced: bool = False
     """Whether its node records spans, so that those of its handlers are to be exported from there."""
     equipment: Equipment = BARE
+    max_log: int = 0
+    """Nothing is kept there of what is logged: it is in what the process writes, which its node keeps."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the order as JSON-native values."""

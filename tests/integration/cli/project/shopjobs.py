@@ -1,6 +1,7 @@
 """The jobs of the command line's tests."""
 
 import asyncio
+import logging
 import time
 from datetime import date
 from decimal import Decimal
@@ -48,6 +49,17 @@ def block(seconds: float) -> None:
 
 async def hog(seconds: float) -> None:
     time.sleep(seconds)  # noqa: ASYNC251 - it blocks the node's loop, as some do
+
+
+@job(queue="email", max_attempts=2, redact=["password"])
+async def talk(password: str) -> None:
+    logging.getLogger("shop").info("hello from a job with %s", password)
+    raise ValueError("no luck")
+
+
+@job(queue="slow")
+def talk_in_a_thread() -> None:
+    logging.getLogger("shop").info("hello from a thread")
 
 
 def add(a: int, b: int) -> int:
