@@ -12,6 +12,7 @@ from tidegate import __version__
 from tidegate.jobs import State
 from tidegate.observe import catalogue
 from tidegate.observe.families import Family, Labels, gauge
+from tidegate.observe.labels import Queues, short
 from tidegate.supervision import ChildDown, ChildNotFound
 
 if TYPE_CHECKING:
@@ -53,19 +54,21 @@ def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str]) -> Iterator[
 def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], *, now: float) -> Iterator[Family]:
     """Yield the fleet's gauges out of the leader's snapshot; nothing at all without one.
 
-    Every declared queue has samples, zeros where the snapshot has none, and so has every other queue that has jobs.
+    Every declared queue has samples, zeros where the snapshot has none, and so have some others that have jobs; those beyond are
+    one queue, `other`.
     """
     if snapshot is None:
         return
     jobs: dict[Labels, float] = {(queue, state): 0.0 for queue in declared for state in LIVE}
     oldest: dict[Labels, float] = {(queue,): 0.0 for queue in declared}
     paused: dict[Labels, float] = {(queue,): 0.0 for queue in declared}
+    labels = Queues(declared)
     for counts in snapshot.queues:
-        jobs[counts.queue, State.SCHEDULED] = counts.scheduled
-        jobs[counts.queue, State.READY] = counts.ready
-        jobs[counts.queue, State.RUNNING] = counts.running
-        oldest[counts.queue,] = counts.oldest_ready_age or 0.0
-        paused[counts.queue,] = float(counts.paused)
+        queue = labels[counts.queue]
+        for state, count in zip(LIVE, (counts.scheduled, counts.ready, counts.running), strict=True):
+            jobs[queue, state] = jobs.get((queue, state), 0.0) + count
+        oldest[queue,] = max(oldest.get((queue,), 0.0), counts.oldest_ready_age or 0.0)
+        paused[queue,] = max(paused.get((queue,), 0.0), float(counts.paused))
     yield gauge(catalogue.QUEUE_JOBS, jobs)
     yield gauge(catalogue.OLDEST_READY, oldest)
     yield gauge(catalogue.QUEUE_PAUSED, paused)
@@ -75,11 +78,15 @@ def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], *, now: flo
 
 
 def _health_gauges(health: Health, declared: Sequence[str]) -> Iterator[Family]:
-    yield gauge(
-        catalogue.DEAD_LETTERS_OPEN,
-        {(queue,): health.dead_letters.get(queue, 0) for queue in {**dict.fromkeys(declared), **health.dead_letters}},
-    )
-    yield gauge(catalogue.DEAD_GROUPS, {(group.fingerprint, group.kind, group.error): group.dead for group in health.dead_groups})
+    dead: dict[Labels, float] = {(queue,): 0.0 for queue in declared}
+    labels = Queues(declared)
+    for queue, count in health.dead_letters.items():
+        dead[labels[queue],] = dead.get((labels[queue],), 0.0) + count
+    yield gauge(catalogue.DEAD_LETTERS_OPEN, dead)
+    groups: dict[Labels, float] = {
+        (group.fingerprint, short(group.kind), short(group.error)): group.dead for group in health.dead_groups
+    }
+    yield gauge(catalogue.DEAD_GROUPS, groups)
     yield gauge(catalogue.TABLE_DEAD, {(table.name,): table.dead_tuples for table in health.tables})
     yield gauge(catalogue.TABLE_LIVE, {(table.name,): table.live_tuples for table in health.tables})
     yield gauge(catalogue.TABLE_BYTES, {(table.name,): table.bytes for table in health.tables})

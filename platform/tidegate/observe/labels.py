@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["KINDS", "NOBODY", "OTHER", "STRANGERS", "Kinds", "child_label"]
+__all__ = ["KINDS", "LONGEST", "NOBODY", "OTHER", "STRANGERS", "Kinds", "Queues", "child_label", "short"]
 
 KINDS: Final = 200
 STRANGERS: Final = 20
 OTHER: Final = "other"
 NOBODY: Final = "none"
+LONGEST: Final = 200  # characters of a name; a histogram repeats it for each of its buckets
 
-_NUMBERED: Final = re.compile(r"\.consumer-\d+$")
+_NUMBERED: Final = re.compile(r"\.(consumer|process)-\d+$")
 
 
 class Kinds(dict[str, str]):
@@ -36,10 +37,24 @@ class Kinds(dict[str, str]):
             if self._strangers <= 0:
                 return OTHER
             self._strangers -= 1
-        self[kind] = kind
-        return kind
+        self[kind] = label = short(kind)
+        return label
+
+
+class Queues(Kinds):
+    """Maps a queue to its label: itself for every declared one, and for a few others that have jobs; `other` beyond."""
+
+    def __init__(self, declared: Iterable[str]) -> None:
+        declared = list(declared)
+        super().__init__(declared, limit=len(declared) + STRANGERS)
+
+
+def short(name: str) -> str:
+    """Return a name as a label may have it: of bounded length, and such that it can be written."""
+    cut = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    return cut.encode("utf-8", "backslashreplace").decode()
 
 
 def child_label(child: str) -> str:
     """Return a supervised part's name without its number: consumers come and go, and each would be a series of its own."""
-    return _NUMBERED.sub(".consumer", child)
+    return _NUMBERED.sub(r".\1", short(child))

@@ -36,7 +36,7 @@ from tidegate.jobs import Reason
 from tidegate.observe import catalogue
 from tidegate.observe.families import Family, Labels, counter, empty, histogram
 from tidegate.observe.gauges import fleet_gauges, node_gauges
-from tidegate.observe.labels import KINDS, NOBODY, Kinds, child_label
+from tidegate.observe.labels import KINDS, NOBODY, Kinds, Queues, child_label
 from tidegate.observe.tallies import Counts, KindTally, QueueTallies
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class Metrics(Collector):
         """Counts what this node's handlers enqueue, and clients that share its bus: `Tidegate.connect(events=node.events)`."""
         self._node = node
         self._kinds = Kinds(node.handlers.kinds(), limit=node.settings.metrics.kinds)
-        self._queues = QueueTallies(node.queues)
+        self._labels = Queues(node.settings.queue_names)
+        self._queues = QueueTallies(node.queues, self._labels)
         self._dead = Counts()
         self._deaths: dict[Labels, str] = {}
         self._nodes_lost = 0
@@ -104,7 +105,7 @@ class Metrics(Collector):
                 pass  # what the others tell is read from the node
 
     def _died(self, event: DeadLettered) -> None:
-        labels = (event.queue, self._kinds[event.kind], event.reason)
+        labels = (self._labels[event.queue], self._kinds[event.kind], event.reason)
         self._dead[labels] += 1
         if event.trace_id is not None:
             self._deaths[labels] = event.trace_id
@@ -149,19 +150,20 @@ class EnqueueMetrics:
     """Counts what a client enqueues: `tide.events.subscribe(EnqueueMetrics())`. Safe where threads share a client.
 
     One for each registry; several clients of a process may share it. `registry` is the application's own, by default the one that
-    the client library itself serves. `kinds`: how many kinds have series of their own, the others being counted as `other`.
+    the client library itself serves. `kinds`: how many kinds (and queues) have series of their own; the others are `other`.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY, *, kinds: int = KINDS) -> None:
         metric = catalogue.JOBS_ENQUEUED
         self._counter = Counter(metric.name, metric.help, metric.labels, registry=registry)
         self._kinds = Kinds(limit=kinds)
+        self._queues = Kinds(limit=kinds)
         self._children: dict[tuple[str, str], Counter] = {}
 
     def __call__(self, event: Event) -> None:
         """Count `event` if a job was enqueued."""
         if isinstance(event, Enqueued):
-            labels = (event.queue, self._kinds[event.kind])
+            labels = (self._queues[event.queue], self._kinds[event.kind])
             child = self._children.get(labels)
             if child is None:
                 child = self._children[labels] = self._counter.labels(*labels)

@@ -7,7 +7,7 @@ and all events of a node arrive on its one loop, as does the scrape (benchmarks/
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
 from tidegate.jobs import Word
@@ -95,11 +95,11 @@ class QueueTally:
 
 
 class QueueTallies(dict[str, QueueTally]):
-    """The queues' tallies by name: those of this node from the start, others (it may rescue their jobs) when they are asked for."""
+    """The queues' tallies by label: those of this node from the start, others (it may rescue their jobs) when they are asked."""
 
-    def __init__(self, queues: Iterable[str]) -> None:
+    def __init__(self, queues: Iterable[str], labels: Mapping[str, str]) -> None:
         super().__init__((queue, QueueTally()) for queue in queues)
+        self._labels = labels
 
     def __missing__(self, queue: str) -> QueueTally:
-        self[queue] = fresh = QueueTally()
-        return fresh
+        return self.setdefault(self._labels[queue], QueueTally())

@@ -1,6 +1,6 @@
 import pytest
 
-from tidegate.observe.labels import OTHER, Kinds, child_label
+from tidegate.observe.labels import LONGEST, OTHER, STRANGERS, Kinds, Queues, child_label
 
 
 def test_a_kind_is_its_own_label():
@@ -29,10 +29,23 @@ def test_what_is_kept_does_not_grow_past_the_limit():
     assert len(kinds) == 5
 
 
+def test_a_name_without_end_is_cut_and_one_that_cannot_be_written_is_spelt():
+    kinds = Kinds()
+    assert kinds["k" * 1_000_000] == kinds["k" * 1_000_000] == "k" * (LONGEST - 1) + "…"
+    assert kinds["\ud800"] == "\\ud800"
+
+
+def test_declared_queues_keep_their_names_and_a_few_others_do():
+    queues = Queues(f"q{number}" for number in range(500))
+    assert sum(queues[f"x{number}"] != OTHER for number in range(1_000)) == STRANGERS
+    assert all(queues[f"q{number}"] == f"q{number}" for number in range(500))
+
+
 @pytest.mark.parametrize(
     ("child", "label"),
     [
         ("email.pool.consumer-17", "email.pool.consumer"),
+        ("ml.process-3", "ml.process"),
         ("email.session", "email.session"),
         ("tier-1", "tier-1"),
         ("consumer-1", "consumer-1"),

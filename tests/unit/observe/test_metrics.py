@@ -417,3 +417,52 @@ def test_a_clients_counter_ignores_other_events():
 
 def test_what_is_enqueued_on_the_nodes_bus_is_counted_in_its_registry():
     assert scraped(Stage(), "tidegate_jobs_enqueued_total", Enqueued("email", "mail:send")) == {("mail:send", "email"): 1}
+
+
+# What others may write into the tables.
+
+
+HOSTILE = ('a"b', "a\\", "a\nb", "\ud800", "\x00", "\u202e", 'a"} 1\nevil 2', "\r", "\u2028", "", "k" * 1_000_000)
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:20])
+def test_whatever_a_name_is_a_scrape_can_be_read(name):
+    stage = Stage()
+    metrics = Metrics(stage)
+    stage.snapshot = Snapshot(
+        0.0,
+        (counts(name, ready=1),),
+        Health((), {name: 3}, (DeadGroup("f00", name, name, 3),), 0.0, 0, 1, 100),
+    )
+    for event in (ended(Word.DONE, kind=name), DeadLettered(name, name, 1, "invalid"), JobsRescued(name, 1), Restarted(name)):
+        stage.events.emit(event)
+    metrics.enqueued(Enqueued(name, name))
+
+    async def scrape():
+        return generate_latest(metrics.registry).decode(), openmetrics(metrics.registry).decode()
+
+    text, open_text = run_virtual(scrape())
+    assert len(text) < 200_000
+    assert {family.name for family in parse(text)} >= {family.name for family in parse_openmetrics(open_text)}
+    assert not any(line.startswith("evil") for line in text.splitlines())
+
+
+def test_queues_that_nobody_declared_cannot_grow_a_scrape_without_end():
+    names = [f"q{number}" for number in range(10_000)]
+    stage = Stage()
+    stage.snapshot = Snapshot(0.0, tuple(counts(name, ready=1, age=2.0) for name in names), None)
+    metrics = Metrics(stage)
+    for name in names:
+        for event in (JobsRescued(name, 1), DeadLettered(name, "k", 1, "invalid"), ErrorAppeared("f", "E", "", ("k",), (name,))):
+            stage.events.emit(event)
+        metrics.enqueued(Enqueued(name, "k"))
+
+    async def scrape():
+        return generate_latest(metrics.registry)
+
+    assert run_virtual(scrape()).count(b"\n") < 3_000
+    rescued = scraped(stage, "tidegate_jobs_rescued_total", metrics=metrics)
+    assert (len(rescued), rescued[OTHER,], sum(rescued.values())) == (22, 9_980, 10_000)
+    ready = {labels: value for labels, value in scraped(stage, "tidegate_queue_jobs", metrics=metrics).items() if value}
+    assert (ready[OTHER, "ready"], sum(ready.values())) == (9_980, 10_000)
+    assert scraped(stage, "tidegate_queue_oldest_ready_age_seconds", metrics=metrics)[OTHER,] == 2.0

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from tidegate.jobs import Word
 from tidegate.observe.catalogue import JOB_WAIT
 from tidegate.observe.families import histogram
+from tidegate.observe.labels import Queues
 from tidegate.observe.tallies import Distribution, KindTally, QueueTallies
 
 
@@ -52,6 +53,6 @@ def test_a_job_that_never_started_has_an_outcome_and_no_time():
 
 
 def test_a_queue_of_another_node_gets_a_tally_when_it_is_asked_for():
-    tallies = QueueTallies(["email"])
+    tallies = QueueTallies(["email"], Queues(["email"]))
     tallies["foreign"].rescued += 3
     assert {queue: tally.rescued for queue, tally in tallies.items()} == {"email": 0, "foreign": 3}
