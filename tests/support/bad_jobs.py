@@ -49,6 +49,16 @@ async def good_async(n: int) -> int:
 
 
 @job(queue="heavy")
+def size_of(text: str) -> int:
+    return len(text)
+
+
+@job(queue="heavy")
+def of_size(size: int) -> str:
+    return "x" * size
+
+
+@job(queue="heavy")
 def whoami() -> list[int]:
     return [os.getpid(), os.getsid(0), int(threading.get_ident() == threading.main_thread().ident)]
 

