@@ -72,6 +72,10 @@ class Reason(StrEnum):
     POISON = "poison"
 
 
+class DamagedMeta(dict[str, Any]):
+    """An empty mapping in place of a meta that cannot be read; its job is invalid."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A job that is about to be enqueued. `None` means: the enqueuer did not say, the node resolves it."""

@@ -84,14 +84,14 @@ class Stand:
     def counts(self) -> Counter[str]:
         return Counter(self.traces())
 
-    async def end(self, job_id: int, *, within: float = 20) -> dict[str, Any]:
+    async def end(self, job_id: int, *, within: float = 20, what: str = "") -> dict[str, Any]:
         """Wait until the job is final and return its row, with `state`."""
 
         def final() -> dict[str, Any] | None:
             dead = self.dead(job_id)
             return {"state": "dead", **dead} if dead else self.finished(job_id)
 
-        return await until(final, within=within, what=f"job {job_id} to end")
+        return await until(final, within=within, what=f"job {job_id} to end {what}")
 
 
 async def until(condition: Callable[[], Any], *, within: float = 20, what: str = "it") -> Any:

@@ -122,8 +122,9 @@ def _tell(found: JobDetail) -> None:
     job = found.job
     match job.state:
         case "completed":
-            say("completed")
-            data(value(found.result))
+            say("completed" if found.result is not None else "completed, without a result")
+            if found.result is not None:
+                data(value(found.result))
         case "cancelled" | "dead":
             error = "" if found.error_type is None else f": {found.error_type}: {found.error_message or ''}"
             say(f"{job.state}{error}\n\nhint: tidegate jobs show {job.id} tells every attempt")

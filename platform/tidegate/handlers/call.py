@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from tidegate.errors import UsageError
@@ -17,6 +17,7 @@ from tidegate.jobs import NewJob
 
 __all__ = ["Call", "CallOptions"]
 
+CALENDAR: Final = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))  # in any time zone, and a CHECK of the table
 LONGEST_DELAY: Final = 100 * 365.25 * 86_400  # seconds; a century is a slip of units, and far beyond it dates end
 
 
@@ -41,6 +42,8 @@ class CallOptions:
             raise UsageError(f"run_at is a datetime, got {self.run_at!r}", hint="for seconds from now, say delay=")
         if self.run_at is not None and self.run_at.utcoffset() is None:
             raise UsageError(f"run_at has no time zone: {self.run_at.isoformat()}", hint="say which: datetime(..., tzinfo=UTC)")
+        if self.run_at is not None and not CALENDAR[0] <= self.run_at <= CALENDAR[1]:
+            raise UsageError(f"run_at lies between the years 1 and 9999, got {self.run_at.isoformat()}")
         if self.delay is not None and self.run_at is not None:
             raise UsageError("delay and run_at are both given, and a job is due once", hint="say one of them")
         if self.priority is not None and not (is_int(self.priority) and self.priority in PRIORITIES):

@@ -8,7 +8,7 @@ from typing import Any
 
 from tidegate.errors import InvalidArguments, InvalidJob, UnknownKind
 from tidegate.handlers import Handler, Handlers, argument, arguments_of, with_arguments
-from tidegate.jobs import Cancel, Failed, Job, Outcome
+from tidegate.jobs import Cancel, DamagedMeta, Failed, Job, Outcome
 from tidegate.pipelines import BatchBy, Enrich, Filter, PartitionBy, Step
 from tidegate.runtime.job_stages import BatchStage, JobStage, Judge, KeyOf, PartitionStage, StepStage, attempted
 from tidegate.runtime.queue_session import QueueSession
@@ -93,6 +93,8 @@ def _key_of(key: str | Callable[[Job[Any]], Hashable], handlers: Handlers) -> Ke
 
 def _seen(job: Job[bytes], handlers: Handlers) -> tuple[Handler, Job[Any]] | None:
     """Return the job as a step's function sees it; None where it does not decode, which the runner will say."""
+    if isinstance(job.meta, DamagedMeta):
+        return None
     try:
         handler = handlers.resolve(job.kind)
         return handler, replace(job, args=arguments_of(handler, job.args))

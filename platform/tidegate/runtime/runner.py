@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.errors import DatabaseUnreachable, InvalidJob, UnknownKind
 from tidegate.handlers import Handler, Handlers, JobContext
-from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, Released, State, TimedOut
+from tidegate.jobs import DamagedMeta, Done, Failed, Invalid, Job, Outcome, Released, State, TimedOut
 from tidegate.lifecycle import Ack
 from tidegate.runtime.describing import Account
 from tidegate.runtime.executors import Executor, RunTimedOut
@@ -197,6 +197,8 @@ class Runner:
         decoded: list[tuple[Job[bytes], tuple[Any, ...], dict[str, Any]]] = []
         for job in jobs:
             try:
+                if isinstance(job.meta, DamagedMeta):
+                    raise InvalidJob("its meta cannot be read", hint="something other than Tidegate has written into its row")
                 decoded.append((job, *handler.signature.decode(job.args)))
             except InvalidJob as error:
                 invalid[job.id] = Invalid(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -15,7 +16,7 @@ from psycopg.rows import tuple_row
 
 from tidegate.circuit import Change, CircuitPlan, Good, Report
 from tidegate.failure import storable
-from tidegate.jobs import Job, State, Word
+from tidegate.jobs import DamagedMeta, Job, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.circuits import is_silent, recording, returning, run_steps
 from tidegate.store.connection import STATEMENT_TIMEOUT, RawJson, connect_async
@@ -234,5 +235,23 @@ def _job(row: Any, gen: int, *, permit: bool = False) -> Job[bytes]:
     (job_id, queue, kind, args, attempt, max_attempts, priority, lease, seq, enqueued_at, run_at, waited, crashes, meta) = row[:14]
     return Job(
         job_id, queue, kind, args, attempt, max_attempts, priority, lease, seq, enqueued_at, run_at, waited, crashes,
-        {} if meta is None else json.loads(meta), gen, permit,
+        {} if meta is None else _meta(meta), gen, permit,
     )  # fmt: skip
+
+
+def _meta(text: bytes) -> dict[str, Any]:
+    """PostgreSQL takes numbers that no float is, and any depth: by hand, since what is enqueued has been checked."""
+    try:
+        meta: dict[str, Any] = META.decode(text.decode())
+    except (ValueError, RecursionError):
+        return DamagedMeta()
+    return meta
+
+
+def _finite(number: str) -> float:
+    if math.isinf(value := float(number)):
+        raise ValueError(number)
+    return value
+
+
+META: Final = json.JSONDecoder(parse_float=_finite)

@@ -71,6 +71,7 @@ class TestWait:
             done = shop.json("enqueue", "shopjobs:greet", "name=Ada", "--wait")
             failed = shop.run("enqueue", "shopjobs:fail", "message=boom", "--wait", "--json")
             cancelled = shop.run("enqueue", "shopjobs:call_off", "--wait")
+            silent = shop.run("enqueue", "shopjobs:block", "seconds=0", "--wait")
         assert {key: done[key] for key in ("state", "result", "error")} == {
             "state": "completed",
             "result": "Good day, Ada.",
@@ -81,6 +82,8 @@ class TestWait:
         assert told["error"] == {"type": "ValueError", "message": "boom"}
         assert cancelled.exit_code == 1
         assert "cancelled: Cancel: changed our minds" in cancelled.stderr
+        assert (silent.exit_code, len(silent.stdout.splitlines())) == (0, 1), "the job's number, and no result"
+        assert silent.stderr.endswith("completed, without a result\n")
 
     def test_it_waits_no_longer_than_the_timeout(self, shop: Shop) -> None:
         ran = shop.run("enqueue", "shopjobs:greet", "name=Ada", "--wait", "--timeout", "0.1", "--json")

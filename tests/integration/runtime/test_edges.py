@@ -65,27 +65,44 @@ async def test_arguments_that_were_damaged_are_dead_as_invalid(stand: Stand) -> 
 
 
 ODD = [
-    {"meta": "5"}, {"meta": "[1]"}, {"meta": "null"}, {"meta": '{"traceparent": 5, "x": [null]}'}, {"meta": '{"x": 1e999}'},
-    {"meta": '{"x": ' + "9" * 5_000 + "}"}, {"meta": "[" * 3_000 + "]" * 3_000},
-    {"run_at": "-infinity"}, {"run_at": "1000-01-01 BC"}, {"enqueued_at": "-infinity"}, {"enqueued_at": "infinity"},
-    {"enqueued_at": "290000-01-01"}, {"attempt": 30_000, "lease": 2_000_000_000}, {"max_attempts": 32_767},
-    {"crashes": 32_767}, {"progress": "5"}, {"unique_key": "x"}, {"cancel_requested": True},
+    {"meta": '{"traceparent": 5, "x": [null]}'}, {"run_at": "0001-01-02"}, {"enqueued_at": "9999-12-30"},
+    {"attempt": 30_000, "lease": 2_000_000_000}, {"max_attempts": 32_767}, {"crashes": 32_767}, {"progress": "5"}, {"unique_key": "x"},
+    {"cancel_requested": True},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("columns", ODD, ids=lambda columns: str(columns)[:40])
-async def test_other_damage_to_a_row_costs_no_other_job(stand: Stand, columns: dict[str, Any]) -> None:
+UNREADABLE = [
+    {"meta": '{"x": 1e999}'},
+    {"meta": '{"x": ' + "9" * 5_000 + "}"},
+    {"meta": '{"x": ' + "[" * 3_000 + "]" * 3_000 + "}"},
+]
+
+
+async def test_other_damage_to_a_row_costs_no_other_job(stand: Stand) -> None:
+    ids = [insert(stand, **columns) for columns in ODD]
     async with stand.node() as node:
-        job_id = insert(stand, **columns)
-        row = await stand.end(job_id)
-        assert row["state"] in {"completed", "cancelled", "dead"}
+        for columns, job_id in zip(ODD, ids, strict=True):
+            assert (await stand.end(job_id, what=str(columns)))["state"] in {"completed", "cancelled", "dead"}
         await goes_on(stand, node)
+
+
+@pytest.mark.parametrize("executor", ["async", "process"])
+async def test_a_meta_that_cannot_be_read_makes_a_job_invalid(stand: Stand, executor: str) -> None:
+    text = stand.config.read_text("utf-8").replace("email: {", f"email: {{executor: {executor}, ")
+    stand.config.write_text(text, "utf-8")
+    ids = [insert(stand, **columns) for columns in UNREADABLE]
+    async with stand.node() as node:
+        ends = [await stand.end(job_id) for job_id in ids]
+        await goes_on(stand, node)
+    assert {(row["state"], row["reason"], row["error_message"]) for row in ends} == {("dead", "invalid", "its meta cannot be read")}
 
 
 @pytest.mark.parametrize(
     "columns",
     [
-        {"args": "{"}, {"args": "{'a': 1}"}, {"meta": "x"}, {"attempt": -1}, {"lease": -1}, {"attempt": 5, "lease": 4},
+        {"args": "{"}, {"args": "{'a': 1}"}, {"meta": "x"}, {"meta": "5"}, {"meta": "[1]"}, {"meta": "null"},
+        {"run_at": "-infinity"}, {"run_at": "infinity"}, {"run_at": "1000-01-01 BC"}, {"enqueued_at": "-infinity"},
+        {"enqueued_at": "290000-01-01"}, {"attempt": -1}, {"lease": -1}, {"attempt": 5, "lease": 4},
         {"crashes": -1}, {"priority": 101}, {"priority": -101}, {"max_attempts": 0}, {"max_attempts": -3}, {"state": "done"},
         {"state": "running"}, {"state": "ready", "node": "n1"}, {"permit_circuit": "smtp"}, {"kind": None}, {"queue": None},
     ],

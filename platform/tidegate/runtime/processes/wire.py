@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tidegate.backoff import Backoff
 from tidegate.events import Enqueued
-from tidegate.jobs import Failure, Job, Reason, State, Word
+from tidegate.jobs import DamagedMeta, Failure, Job, Reason, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.runtime.runner import Report
 
@@ -120,17 +120,19 @@ def read_answer(message: bytes, jobs: Sequence[Job[bytes]], *, ended: float) -> 
 def _row(job: Job[bytes]) -> list[Any]:
     return [
         job.id, job.queue, job.kind, job.args.decode(), job.attempt, job.max_attempts, job.priority, job.lease, job.seq,
-        job.enqueued_at.isoformat(), job.run_at.isoformat(), job.waited, job.crashes, dict(job.meta),
+        job.enqueued_at.isoformat(), job.run_at.isoformat(), job.waited, job.crashes,
+        None if isinstance(job.meta, DamagedMeta) else dict(job.meta),
     ]  # fmt: skip
 
 
 def _job(
     job_id: int, queue: str, kind: str, args: str, attempt: int, max_attempts: int | None, priority: int, lease: int, seq: int,
-    enqueued_at: str, run_at: str, waited: float, crashes: int, meta: dict[str, Any],
+    enqueued_at: str, run_at: str, waited: float, crashes: int, meta: dict[str, Any] | None,
 ) -> Job[bytes]:  # fmt: skip
     return Job(
         job_id, queue, kind, args.encode(), attempt, max_attempts, priority, lease, seq,
-        datetime.fromisoformat(enqueued_at), datetime.fromisoformat(run_at), waited, crashes, meta,
+        datetime.fromisoformat(enqueued_at), datetime.fromisoformat(run_at), waited, crashes,
+        DamagedMeta() if meta is None else meta,
     )  # fmt: skip
 
 
