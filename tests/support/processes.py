@@ -31,7 +31,11 @@ class NodeProcess:
             self.process = subprocess.Popen(words, cwd=folder, env=environ, stdout=out, stderr=out)
 
     def __enter__(self) -> Self:
-        self.wait_for("Ctrl-C drains")
+        try:
+            self.wait_for("Ctrl-C drains", within=60)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 
 from tidegate.cli.program import program
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -57,7 +57,7 @@ class Shop:
             env=env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             stdin=subprocess.DEVNULL,
             **more,
         )

@@ -188,13 +188,13 @@ async def test_jobs_of_one_key_run_one_after_the_other_in_their_order_and_others
 
 
 async def test_a_busy_key_does_not_keep_others_from_being_found_behind_it(line: Stand) -> None:
-    async with line.node():
-        await line.tide.enqueue_many([lines.book.call("hot", n, seconds=3.0) for n in range(20)])
+    async with Node(line.settings.model_copy(update={"drain_timeout": 0.2})):
+        await line.tide.enqueue_many([lines.book.call("hot", n, seconds=600.0) for n in range(20)])
         await until(lambda: "start hot 0" in line.traces())
         cold = await line.tide.enqueue(lines.book, "cold", 1)
         assert (await line.end(cold))["state"] == "completed"
         assert line.traces()[:3] == ["start hot 0", "start cold 1", "end cold 1"]
-    assert len(live(line)) == 19
+    assert len(live(line)) == 20
 
 
 async def test_a_key_is_free_again_when_its_job_waits_for_a_retry(line: Stand) -> None:
