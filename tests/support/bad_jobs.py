@@ -193,7 +193,7 @@ def tidies_up(n: int) -> None:
         trace(f"tidied {n}")
 
 
-@job(queue="heavy", max_attempts=1, timeout=1.0)
+@job(queue="heavy", max_attempts=1, timeout=4.0)  # four interpreters are started within it
 def has_a_tree_of_children(depth: int = 3) -> None:
     script = "import subprocess, sys, time; n = int(sys.argv[1]); n and subprocess.Popen([sys.executable, '-c', sys.argv[2], str(n - 1), sys.argv[2]]); print(__import__('os').getpid(), flush=True); time.sleep(600)"
     child = subprocess.Popen([sys.executable, "-c", script, str(depth), script], stdout=subprocess.PIPE)

@@ -19,7 +19,7 @@ QUEUES = """\
 jobs: [tests.support.bad_jobs]
 poll: 0.2
 drain_timeout: 10
-defaults: {{max_attempts: 3, backoff: {{kind: constant, base: 0.05, jitter: 0}}, timeout: 60, kill_after: 0.5}}
+defaults: {{max_attempts: 3, backoff: {{kind: constant, base: 0.05, jitter: 0}}, timeout: 60, kill_after: 2.0}}
 queues:
   heavy: {heavy}
   batches: {batches}

@@ -92,7 +92,7 @@ async def test_a_job_over_its_time_is_ended_and_tells_where_it_stood(shop: Shop,
     assert row["error_message"] == "ran longer than its time-out of 0.5 s"
     if call.function is not jobs.ignores_sigterm:  # that took its words, too
         assert "bad_jobs.py" in row["told"][0]["traceback"]
-    assert 0.5 <= row["told"][0]["duration"] < 10
+    assert 0.5 <= row["told"][0]["duration"] < 60
 
 
 async def test_a_job_over_its_time_may_tidy_up(shop: Shop) -> None:
