@@ -36,7 +36,7 @@ def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str]) -> Iterator[
         alive, busy, wanted, owed = _pool(managers.get(queue))
         consumers[queue, "busy"] = busy
         consumers[queue, "idle"] = alive - busy
-        consumers[queue, "starting"] = max(wanted - alive, 0)
+        consumers[queue, "starting"] = 0 if supervisor.draining else max(wanted - alive, 0)
         target[queue,] = wanted
         demand[queue,] = owed
     yield gauge(catalogue.CONSUMERS, consumers)

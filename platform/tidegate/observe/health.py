@@ -56,11 +56,11 @@ class Readiness:
         }
 
 
-def judge(node: str, queues: Sequence[QueueHealth], *, lease_remaining: float) -> Readiness:
-    """Decide whether a node is ready."""
-    broken = tuple(each.queue for each in queues if not each.runs)
+def judge(node: str, queues: Sequence[QueueHealth], *, lease_remaining: float, draining: bool = False) -> Readiness:
+    """Decide whether a node is ready. The queues of one that drains end one after the other: that is not broken."""
+    broken = () if draining else tuple(each.queue for each in queues if not each.runs)
     away = tuple(each.queue for each in queues if each.runs and not each.connected)
-    draining = any(each.draining for each in queues)
+    draining = draining or any(each.draining for each in queues)
     problems = [f"queue {queue} does not run" for queue in broken]
     if away:
         problems.append(f"the database does not answer (asked by {', '.join(away)})")
@@ -75,7 +75,7 @@ def readiness(supervisor: QueueSupervisor) -> Readiness:
     """Return whether a running node is ready, as its supervision tree shows it now."""
     managers = supervisor.managers
     queues = [_health(queue, managers.get(queue)) for queue in supervisor.queues]
-    return judge(supervisor.node, queues, lease_remaining=supervisor.lease.remaining())
+    return judge(supervisor.node, queues, lease_remaining=supervisor.lease.remaining(), draining=supervisor.draining)
 
 
 def _health(queue: str, manager: QueueManager | None) -> QueueHealth:

@@ -149,9 +149,16 @@ class QueueSupervisor(Supervisor):
 
     @property
     def broken(self) -> tuple[str, ...]:
-        """The queues that should run and do not."""
+        """The queues that should run and do not; none of a node that drains, whose queues end one after the other."""
+        if self._draining:
+            return ()
         running = self.managers
         return tuple(queue for queue in self.queues if queue not in running)
+
+    @property
+    def draining(self) -> bool:
+        """Tell whether this node claims nothing more."""
+        return self._draining
 
     def drain(self) -> None:
         """Claim nothing more on any queue."""

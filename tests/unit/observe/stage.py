@@ -56,7 +56,7 @@ class Stage:
         self.settings = SimpleNamespace(queue_names=declared or self.queues, metrics=SimpleNamespace(kinds=limit))
         self.handlers = SimpleNamespace(kinds=lambda: kinds)
         self.managers = {queue: Queue() for queue in self.queues}
-        self.leading = False
+        self.leading = self.draining = False
         self.lag = LoopLag()
         self.snapshot = None
         self.left = 20.0

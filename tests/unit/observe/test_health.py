@@ -53,6 +53,14 @@ def test_a_queue_without_a_manager_does_not_run():
     assert readiness(stage).broken == ("ml",)
 
 
+def test_a_queue_that_has_ended_is_not_broken_where_its_node_drains():
+    stage = Stage("email", "ml")
+    stage.draining = True
+    del stage.managers["ml"]
+    found = readiness(stage)
+    assert (found.broken, found.draining, found.problems) == ((), True, ("the node drains: it claims nothing more",))
+
+
 def test_a_queue_whose_session_is_restarted_does_not_run():
     stage = Stage()
     stage.managers["email"] = Queue(restarting=True)

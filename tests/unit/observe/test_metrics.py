@@ -226,6 +226,13 @@ def test_consumers_are_read_from_the_pool():
     assert scraped(stage, "tidegate_consumers_target", metrics=metrics) == {("email",): 5}
 
 
+def test_a_pool_whose_node_drains_starts_nothing():
+    stage = Stage()
+    stage.draining = True
+    stage.managers["email"] = Queue(PoolSize(alive=1, busy=1, target=5))
+    assert scraped(stage, "tidegate_consumers")["email", "starting"] == 0
+
+
 def test_a_pool_above_its_target_starts_nothing():
     stage = Stage()
     stage.managers["email"] = Queue(PoolSize(alive=3, busy=3, target=1))
