@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Backoff",
+    "Breaker",
     "Call",
     "Cancel",
     "Dead",
@@ -21,6 +22,7 @@ __all__ = [
     "JobContext",
     "Node",
     "Outcome",
+    "RateLimited",
     "Retry",
     "Snooze",
     "Tidegate",
@@ -37,13 +39,14 @@ if TYPE_CHECKING:
     from tidegate.backoff import Backoff, constant, exponential, linear
     from tidegate.client import Tidegate
     from tidegate.errors import TidegateError
-    from tidegate.handlers import Call, JobContext, job
-    from tidegate.jobs import Cancel, Dead, Done, Failed, Job, Outcome, Retry, Snooze
+    from tidegate.handlers import Breaker, Call, JobContext, job
+    from tidegate.jobs import Cancel, Dead, Done, Failed, Job, Outcome, RateLimited, Retry, Snooze
     from tidegate.pipelines import pipeline
     from tidegate.runtime.node import Node
 
 _HOMES = {
     "Backoff": "backoff",
+    "Breaker": "handlers",
     "Call": "handlers",
     "Cancel": "jobs",
     "Dead": "jobs",
@@ -53,6 +56,7 @@ _HOMES = {
     "JobContext": "handlers",
     "Node": "runtime.node",
     "Outcome": "jobs",
+    "RateLimited": "jobs",
     "Retry": "jobs",
     "Snooze": "jobs",
     "Tidegate": "client",

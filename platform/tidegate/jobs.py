@@ -24,6 +24,7 @@ __all__ = [
     "Job",
     "NewJob",
     "Outcome",
+    "RateLimited",
     "Reason",
     "Released",
     "Retry",
@@ -193,6 +194,19 @@ class Snooze(Outcome, Exception):
     def __init__(self, delay: float) -> None:
         Exception.__init__(self, f"snoozed for {delay} s")
         self.delay = delay
+
+
+class RateLimited(Snooze):
+    """The dependency wants to be left alone for `retry_after` seconds: the job runs again after that, no attempt is charged.
+
+    The circuit of its kind opens for as long, so that no other job of it runs meanwhile; that counts as no failure.
+    """
+
+    __match_args__ = ("retry_after",)
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
 
 
 class Cancel(Outcome, Exception):

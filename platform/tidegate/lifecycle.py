@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tidegate.backoff import Backoff
 from tidegate.failure import describe
@@ -105,6 +105,10 @@ class Ack:
     """What the job's meta becomes; None: as it was. Only for a job that is kept, or dead."""
     output: str | None = None
     forensics: Mapping[str, Any] | None = None
+    health: Literal["ok", "fail", "ignore"] = "ignore"
+    """What the run says of its kind's circuit."""
+    retry_after: float | None = None
+    """Seconds for which the dependency wants to be left alone."""
 
 
 def settle(job: Job[Any], outcome: Outcome, policy: Policy, rng: Random, tell: Tell = describe) -> Ack:

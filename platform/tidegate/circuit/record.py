@@ -28,6 +28,8 @@ class CircuitSpec:
     """It computes and never holds a job back."""
     kinds: tuple[str, ...] = ()
     """The kinds of jobs that it is for."""
+    expected: bool = True
+    """It has a row from the start; else from the first report on."""
 
     def written(self) -> dict[str, Any]:
         """Return the numbers as JSON, for whoever looks at the row without the configuration."""

@@ -1,6 +1,7 @@
 """Functions that run as jobs: `@job`, calls of them, their arguments on the way through the table, and who may run here."""
 
 from tidegate.handlers.arguments import argument, arguments_of, with_arguments
+from tidegate.handlers.breaker import Breaker
 from tidegate.handlers.call import Call, CallOptions
 from tidegate.handlers.context import JobContext
 from tidegate.handlers.decorator import JobFunction, job
@@ -10,6 +11,7 @@ from tidegate.handlers.signature import InvalidResult, Signature
 from tidegate.handlers.spec import JobSpec, kind_of
 
 __all__ = [
+    "Breaker",
     "Call",
     "CallOptions",
     "Handler",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from tidegate.backoff import Backoff
-from tidegate.errors import ConfigurationError
+from tidegate.handlers.breaker import Breaker, breaker_of
 from tidegate.handlers.call import Call
 from tidegate.handlers.context import JobContext
 from tidegate.handlers.spec import JobSpec, checked_function, kind_of, names, place_of
@@ -64,6 +64,7 @@ class _Settings(TypedDict, total=False):
     backoff: Backoff | None
     priority: int
     on_error: Mapping[type[BaseException], ErrorRule] | None
+    circuit: str | bool | Breaker | None
     redact: Sequence[str]
 
 
@@ -110,17 +111,16 @@ def job(
     priority: int = 0,
     batch: int | None = None,
     on_error: Mapping[type[BaseException], ErrorRule] | None = None,
-    circuit: str | None = None,
+    circuit: str | bool | Breaker | None = None,
     redact: Sequence[str] = (),
 ) -> Any:
     """Make a function a job: `@job`, or `@job(queue="email", timeout=30)`. What it does not say, its queue decides.
 
+    `circuit` names the circuit breaker of its kind, which all that name it share, or is False for none; a `Breaker` also says which
+    exceptions count.
+
     `redact` names arguments that are secrets: no view, message, log or notification shows them, as none shows a `password`.
     """
-    if circuit is not None:
-        raise ConfigurationError(
-            "@job(circuit=...) is not there yet: this version of Tidegate has no circuits", hint="leave circuit= out"
-        )
 
     def decorate(function: Callable[..., Any]) -> JobFunction[..., Any]:
         plain = checked_function(function)
@@ -134,6 +134,7 @@ def job(
             priority=priority,
             batch=batch,
             on_error=dict(on_error or {}),
+            circuit=breaker_of(circuit),
             redact=names("redact", redact),
         )
         return JobFunction(plain, spec)

@@ -56,6 +56,10 @@ class Handlers:
         """Return every kind that this node may claim: of each @job its kind and aliases, of each public function its name."""
         return tuple(self._handlers)
 
+    def declared(self) -> tuple[str, ...]:
+        """Return the kinds, and aliases, of functions with a @job: plain functions may run as jobs and perhaps never do."""
+        return tuple(name for each in self._jobs for name in (each.kind, *each.spec.aliases))
+
     def resolve(self, kind: str) -> Handler:
         """Return the handler of a kind, an alias, or `module:function` of an allowed module; nothing is imported for it."""
         handler = self._handlers.get(kind)

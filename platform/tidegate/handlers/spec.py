@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tidegate.backoff import Backoff
 from tidegate.errors import ConfigurationError
+from tidegate.handlers.breaker import Breaker
 from tidegate.jobs import Cancel, Dead, Done, Outcome, Retry, Snooze
 from tidegate.lifecycle import ErrorRule
 
@@ -47,6 +48,8 @@ class JobSpec:
     priority: int = 0
     batch: int | None = None
     on_error: Mapping[type[BaseException], ErrorRule] = field(default_factory=dict)
+    circuit: Breaker | bool | None = None
+    """A circuit by its name or with rules of its own; False: none; True: one, whatever its queue says."""
     redact: tuple[str, ...] = ()
     """Names of arguments, and of what is in them, that are secrets beside those that anybody would take for one."""
 

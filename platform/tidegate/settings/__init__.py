@@ -5,6 +5,7 @@ queue's part of the platform receives.
 """
 
 from tidegate.settings.advice import warnings_for
+from tidegate.settings.circuits import CircuitNumbers, CircuitOptions
 from tidegate.settings.database_url import EMBEDDED, mask_url
 from tidegate.settings.durations import Duration, Size, format_duration, format_size, parse_duration, parse_size
 from tidegate.settings.model import Consumers, Demand, Forensics, QueueSettings, Retention
@@ -14,6 +15,8 @@ from tidegate.settings.root import Settings
 
 __all__ = [
     "EMBEDDED",
+    "CircuitNumbers",
+    "CircuitOptions",
     "Consumers",
     "Demand",
     "Duration",

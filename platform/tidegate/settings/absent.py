@@ -13,14 +13,12 @@ from tidegate.settings.words import Path
 __all__ = ["EXECUTORS", "QUEUE", "TOP", "absent"]
 
 TOP: Final[Mapping[str, str]] = {
-    "circuits": "circuit breakers",
     "notifications": "alerts",
 }
 """Top-level key -> the capability it belongs to."""
 
 QUEUE: Final[Mapping[str, str]] = {
     "scaling": "the autoscaler",
-    "circuit": "circuit breakers",
 }
 """Key of a queue, and of `defaults`, -> the capability it belongs to."""
 

@@ -19,7 +19,6 @@ from tidegate.settings.words import Path, dotted, listed
 __all__ = ["READ_ELSEWHERE", "read_environment"]
 
 PREFIX: Final = "TIDEGATE_"
-EACH_QUEUE: Final = "TIDEGATE_QUEUES__"
 
 READ_ELSEWHERE: Final[Mapping[str, str]] = {
     "TIDEGATE_CONFIG": "the path of queues.yaml, where no --config is given",
@@ -27,24 +26,24 @@ READ_ELSEWHERE: Final[Mapping[str, str]] = {
 """Variables with the prefix that are no setting -> what they are."""
 
 
-def read_environment(model: Any, environ: Mapping[str, str], queues: Sequence[str]) -> tuple[Layer, list[Problem]]:
-    """Return what `environ` says of `model`'s keys and of the declared `queues`, and what is wrong with its names."""
+def read_environment(model: Any, environ: Mapping[str, str], declared: Mapping[str, Sequence[str]]) -> tuple[Layer, list[Problem]]:
+    """Return what `environ` says of `model`'s keys and of the declared queues and circuits, and what is wrong with its names."""
     layer, problems = Layer({}, {}, {}), []
     ours = {name: value.strip() for name, value in sorted(environ.items()) if name.upper().startswith(PREFIX)}
-    known = _variables(model, queues) if ours else {}
+    known = _variables(model, declared) if ours else {}
     for name, value in ours.items():
         if name.upper() in READ_ELSEWHERE:
             continue
         match known.get(name.upper(), []):
             case []:
-                problems.append(Problem(_place(name), (), _unknown(name.upper(), known, queues)))
+                problems.append(Problem(_place(name), (), _unknown(name.upper(), known, declared)))
             case [(path, annotation)] if value:
                 problems += _put(layer, name, path, annotation, value, known)
             case [_]:
                 pass
             case several:
                 paths = listed((dotted(path) for path, _ in several), "or")
-                problems.append(Problem(_place(name), (), f"could mean {paths}; rename one of the queues"))
+                problems.append(Problem(_place(name), (), f"could mean {paths}; rename one of the {several[0][0][0]}"))
     if environ.get("DATABASE_URL") and "database" not in layer.values:
         layer.put(("database",), environ["DATABASE_URL"], _place("DATABASE_URL"))
     return layer, problems
@@ -53,19 +52,19 @@ def read_environment(model: Any, environ: Mapping[str, str], queues: Sequence[st
 _Known = dict[str, list[tuple[Path, Any]]]
 
 
-def _variables(model: Any, queues: Sequence[str]) -> _Known:
-    """Return the variables that have a meaning, each with the keys it stands for: more than one is a clash of queues' names."""
+def _variables(model: Any, declared: Mapping[str, Sequence[str]]) -> _Known:
+    """Return the variables that have a meaning, each with the keys it stands for: more than one is a clash of names."""
     known: _Known = {}
     for pattern, annotation in nodes(model):
-        for path in _each(pattern, queues):
+        for path in _each(pattern, declared):
             known.setdefault(_variable(path), []).append((path, annotation))
     return known
 
 
-def _each(pattern: Path, queues: Sequence[str]) -> Iterator[Path]:
+def _each(pattern: Path, declared: Mapping[str, Sequence[str]]) -> Iterator[Path]:
     if EACH not in pattern:
         return iter([pattern])
-    return (tuple(queue if part == EACH else part for part in pattern) for queue in queues)
+    return (tuple(name if part == EACH else part for part in pattern) for name in declared[str(pattern[0])])
 
 
 def _variable(path: Path) -> str:
@@ -95,23 +94,25 @@ def _listed(value: str) -> list[str]:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
-def _unknown(name: str, known: _Known, queues: Sequence[str]) -> str:
-    later = [(key,) for key in TOP] + [(*group, key) for group in _groups(queues) for key in QUEUE]
+def _unknown(name: str, known: _Known, declared: Mapping[str, Sequence[str]]) -> str:
+    later = [(key,) for key in TOP] + [(*group, key) for group in _groups(declared["queues"]) for key in QUEUE]
     for path in later:
         if name == _variable(path) or name.startswith(f"{_variable(path)}__"):
             return f"{dotted(path)} {absent(path)}"
-    if name.startswith(EACH_QUEUE) and not any(name.startswith(f"{_variable(('queues', queue))}__") for queue in queues):
-        return f"sets a queue that is not declared; {_other_queue(name, queues)}"
-    names = [key for key, meant in known.items() if not _holds_keys(meant[0][1])]
-    close = nearest(name.removeprefix(PREFIX), [key.removeprefix(PREFIX) for key in [*names, *READ_ELSEWHERE]])
+    for key, names in declared.items():
+        if name.startswith(f"{_variable((key,))}__") and not any(name.startswith(f"{_variable((key, each))}__") for each in names):
+            return f"sets a {key.removesuffix('s')} that is not declared; {_other(name, key, names)}"
+    single = [key for key, meant in known.items() if not _holds_keys(meant[0][1])]
+    close = nearest(name.removeprefix(PREFIX), [key.removeprefix(PREFIX) for key in [*single, *READ_ELSEWHERE]])
     return f"unknown variable; did you mean {PREFIX}{close[0]}?" if close else "unknown variable"
 
 
-def _other_queue(name: str, queues: Sequence[str]) -> str:
-    queue, *rest = name.removeprefix(EACH_QUEUE).split("__")
-    if close := nearest(queue, [_variable((other,)).removeprefix(PREFIX) for other in queues]):
-        return f"did you mean {EACH_QUEUE}{'__'.join([close[0], *rest])}?"
-    return f"declared are {listed(queues)}" if queues else "no queue is declared"
+def _other(name: str, key: str, names: Sequence[str]) -> str:
+    each = f"{_variable((key,))}__"
+    word, *rest = name.removeprefix(each).split("__")
+    if close := nearest(word, [_variable((other,)).removeprefix(PREFIX) for other in names]):
+        return f"did you mean {each}{'__'.join([close[0], *rest])}?"
+    return f"declared are {listed(names)}" if names else f"no {key.removesuffix('s')} is declared"
 
 
 def _groups(queues: Sequence[str]) -> list[Path]:

@@ -6,7 +6,7 @@ What was refused is taken out and the rest judged again until nothing new is fou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Any, Final, TypeVar
@@ -29,6 +29,9 @@ __all__ = ["LayerSource", "find_file", "load"]
 
 USUAL_FILE: Final = "queues.yaml"
 LARGEST_FILE: Final = 256 * 1024  # bytes: five thousand queues, read in two seconds
+
+BY_NAME: Final = ("queues", "circuits")
+"""The keys that hold things by name."""
 
 WAYS_TO_A_FILE: Final = "`tidegate init` writes a queues.yaml; `--config PATH` and TIDEGATE_CONFIG name another file"
 
@@ -101,12 +104,13 @@ def _read(file: FilePath, environ: Mapping[str, str]) -> Document:
     return read_yaml(text, str(file), partial(expand, environ=environ))
 
 
-def _declared(*layers: Layer) -> list[str]:
-    names: dict[str, None] = {}
-    for layer in layers:
-        queues = layer.values.get("queues")
-        names |= dict.fromkeys(queues if isinstance(queues, Mapping) else ())
-    return list(names)
+def _declared(*layers: Layer) -> dict[str, list[str]]:
+    """Return the names under the keys that hold things by name."""
+    return {key: list(dict.fromkeys(name for layer in layers for name in _names(layer.values.get(key)))) for key in BY_NAME}
+
+
+def _names(named: Any) -> Iterable[str]:
+    return named if isinstance(named, Mapping) else ()
 
 
 def _judge(model: type[S], layers: tuple[Layer, ...], problems: list[Problem]) -> tuple[S | None, list[Problem]]:
@@ -143,8 +147,8 @@ def _take_out(path: Path, layers: tuple[Layer, ...]) -> bool:
     layer = holder(layers, path)
     if layer is None or not path:
         return False
-    if len(path) == 2 and path[0] == "queues" and not isinstance(layer.values["queues"][path[1]], Mapping):
-        layer.values["queues"][path[1]] = {}  # it stays declared, whatever was wrong with what it holds
+    if len(path) == 2 and path[0] in BY_NAME and not isinstance(layer.values[path[0]][path[1]], Mapping):
+        layer.values[path[0]][path[1]] = {}  # it stays declared, whatever was wrong with what it holds
     else:
         layer.drop(path)
     return True

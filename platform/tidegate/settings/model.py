@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tidegate.backoff import Backoff, constant, exponential, linear
 from tidegate.settings.absent import EXECUTORS
+from tidegate.settings.circuits import CircuitOptions
 from tidegate.settings.durations import Duration, Size, format_size
+from tidegate.settings.group import Flag, Frozen, Number, Whole, whole
 from tidegate.settings.words import did_you_mean, listed, shown
 
 __all__ = [
@@ -40,34 +42,6 @@ LEAST_MEMORY: Final = 64 * 1024**2  # an interpreter with the jobs of a small mo
 Executor = Literal["async", "thread", "process"]
 
 
-def whole(value: Any) -> int:
-    """Return a whole number, written as such or as its digits; raise ValueError for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
-        return int(value)
-    raise ValueError(f"expected a whole number, got {shown(value)}")
-
-
-def number(value: Any) -> float:
-    """Return a number, written as such or as its digits; raise ValueError for anything else."""
-    try:
-        if not isinstance(value, bool) and float(value) == float(value):  # NaN is not
-            return float(value)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise ValueError(f"expected a number, got {shown(value)}")
-
-
-def flag(value: Any) -> bool:
-    """Return a truth value, written as such or, in the environment, as a word; raise ValueError for anything else."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in {"true", "false"}:
-        return value.lower() == "true"
-    raise ValueError(f"expected true or false, got {shown(value)}")
-
-
 def _executor(value: Any) -> Any:
     if value in get_args(Executor):
         return value
@@ -90,32 +64,7 @@ def _json_size(size: int) -> int:
     return size
 
 
-Whole = Annotated[int, BeforeValidator(whole)]
-Number = Annotated[float, BeforeValidator(number)]
-Flag = Annotated[bool, BeforeValidator(flag), WithJsonSchema({"enum": [True, False, "true", "false"]})]
 JsonSize = Annotated[Size, AfterValidator(_json_size)]
-
-
-class Frozen(BaseModel):
-    """A group of keys. `form` says how one is written; `spread` turns a shorthand for it, as `shorthand` describes it, into it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
-    form: ClassVar[str] = "a mapping"
-    shorthand: ClassVar[Mapping[str, Any] | None] = None
-
-    @classmethod
-    def spread(cls, value: Any) -> Any:
-        """Return the mapping that `value` stands for; a group with nothing in it is an empty one."""
-        return {} if value is None else value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _spread(cls, value: Any) -> Any:
-        return cls.spread(value)
-
-    def said(self) -> dict[str, Any]:
-        """Return what was written, without any default."""
-        return self.model_dump(exclude_unset=True)
 
 
 class Consumers(Frozen):
@@ -224,6 +173,8 @@ class QueueOptions(Frozen):
     """How often a job is run before it is dead."""
     backoff: BackoffOptions = BackoffOptions()
     """How long a failed job waits before its next attempt."""
+    circuit: CircuitOptions = CircuitOptions()
+    """When the queue's kinds of jobs are not run, because they keep failing: each has a circuit of its own, unless one is named."""
     poison_after: Annotated[Whole, Field(ge=1, le=1_000)] = 3
     """A job that took its process or node down this many times is dead, whatever attempts are left."""
     memory: Annotated[Size, AfterValidator(_enough)] = 0

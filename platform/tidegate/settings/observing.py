@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
-from tidegate.settings.model import Frozen, Whole
-from tidegate.settings.words import shown
+from tidegate.settings.group import Flag, Frozen, Whole
 
 __all__ = ["Flag", "Metrics", "Tracing"]
-
-
-def flag(value: Any) -> bool:
-    """Return a truth value, written as such or, in a variable, as a word; raise ValueError for anything else."""
-    if isinstance(value, bool):
-        return value
-    if value in ("true", "false"):
-        return bool(value == "true")
-    raise ValueError(f"expected true or false, got {shown(value)}")
-
-
-Flag = Annotated[bool, BeforeValidator(flag), WithJsonSchema({"type": "boolean"})]
 
 
 class Metrics(Frozen):

@@ -33,10 +33,10 @@ class Origin:
         return dotted(self.path)
 
 
-def origins(settings: BaseModel, resolved: Mapping[str, BaseModel], layers: Sequence[Layer]) -> list[Origin]:
-    """Return the origin of every value of `settings`, its queues as `resolved`."""
+def origins(settings: BaseModel, resolved: Mapping[str, Mapping[str, BaseModel]], layers: Sequence[Layer]) -> list[Origin]:
+    """Return the origin of every value of `settings`, what has names (its queues, its circuits) as `resolved`."""
     values = settings.model_dump(mode="json") | {
-        "queues": {name: queue.model_dump(mode="json") for name, queue in resolved.items()}
+        key: {name: value.model_dump(mode="json") for name, value in named.items()} for key, named in resolved.items()
     }
     return [_origin(path, value, layers) for path, value in _leaves(values, ())]
 
@@ -68,6 +68,8 @@ def _origin(path: Path, value: Any, layers: Sequence[Layer]) -> Origin:
         return Origin(path, value, layer.place(path).in_short)
     match path:
         case ("queues", _, *inner) if (layer := holder(layers, shared := ("defaults", *inner))) is not None:
+            return Origin(path, value, f"{layer.place(shared).in_short} (defaults)")
+        case ("circuits", _, *inner) if (layer := holder(layers, shared := ("defaults", "circuit", *inner))) is not None:
             return Origin(path, value, f"{layer.place(shared).in_short} (defaults)")
         case _:
             return Origin(path, value, DEFAULT)

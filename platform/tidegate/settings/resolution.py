@@ -8,10 +8,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tidegate.errors import nearest
+from tidegate.settings.circuits import CircuitNumbers
 from tidegate.settings.model import Defaults, QueueOptions
-from tidegate.settings.words import Path
+from tidegate.settings.words import Path, dotted
 
-__all__ = ["Clashes", "clashes", "resolve"]
+__all__ = ["Clashes", "clashes", "resolve", "shared_circuit"]
 
 OF_PROCESSES: Final = ("memory", "max_jobs", "max_memory")
 """The keys that mean something for `executor: process` only."""
@@ -32,7 +33,15 @@ def resolve(defaults: QueueOptions, options: QueueOptions) -> QueueOptions:
     return QueueOptions.model_validate(said)
 
 
-def clashes(defaults: Defaults, queues: Mapping[str, QueueOptions]) -> Iterator[tuple[Path, str]]:
+def shared_circuit(defaults: QueueOptions, numbers: CircuitNumbers) -> CircuitNumbers:
+    """Return the numbers of a circuit that has a name: its own, else those of `defaults`, else the built-in ones."""
+    said = _over(CircuitNumbers().model_dump(), _over(defaults.circuit.said(), numbers.said()))
+    return CircuitNumbers.model_validate({key: said[key] for key in CircuitNumbers.model_fields})
+
+
+def clashes(
+    defaults: Defaults, queues: Mapping[str, QueueOptions], circuits: Mapping[str, CircuitNumbers]
+) -> Iterator[tuple[Path, str]]:
     """Yield what each key alone does not show: a default queue that is not declared, a min above an inherited max."""
     if defaults.queue is not None and queues and defaults.queue not in queues:
         close = nearest(defaults.queue, queues)
@@ -48,6 +57,7 @@ def clashes(defaults: Defaults, queues: Mapping[str, QueueOptions]) -> Iterator[
         for key, sentence in _inherited(defaults, options):
             if key in options.model_fields_set or key not in shared:
                 yield ("queues", name, key), sentence
+    yield from _two_sets_of_numbers(defaults, queues, circuits)
 
 
 def _inherited(defaults: QueueOptions, options: QueueOptions) -> Iterator[tuple[str, str]]:
@@ -56,6 +66,37 @@ def _inherited(defaults: QueueOptions, options: QueueOptions) -> Iterator[tuple[
     except ValidationError as error:
         for details in error.errors(include_url=False):
             yield str(details["loc"][0]), f"{details['ctx']['error']}; say both, for one of them is inherited"
+
+
+def _two_sets_of_numbers(
+    defaults: QueueOptions, queues: Mapping[str, QueueOptions], circuits: Mapping[str, CircuitNumbers]
+) -> Iterator[tuple[Path, str]]:
+    """Yield a circuit that two places configure, each otherwise, and numbers of a shared one that clash with what it inherits."""
+    first: dict[str, tuple[Path, CircuitNumbers]] = {}
+    for name, numbers in circuits.items():
+        try:
+            first[name] = ("circuits", name), shared_circuit(defaults, numbers)
+        except ValidationError as error:
+            yield (
+                ("circuits", name),
+                f"{error.errors(include_url=False)[0]['ctx']['error']}; say both, for one of them is inherited",
+            )
+    for queue, options in queues.items():
+        try:
+            circuit = resolve(defaults, options).circuit
+        except ValidationError:
+            continue  # told already
+        own = options.circuit.model_fields_set - {"name", "enabled"}
+        if not circuit.enabled or circuit.name is None or (circuit.name in circuits and not own):
+            continue
+        here, numbers = ("queues", queue, "circuit"), shared_circuit(defaults, options.circuit)
+        there, others = first.setdefault(circuit.name, (here, numbers))
+        if numbers != others:
+            for path, other in ((there, here), (here, there)):
+                yield (
+                    path,
+                    f"gives {circuit.name} other numbers than {dotted(other)} does; say them once, under circuits",
+                )
 
 
 def _surplus(path: Path, options: QueueOptions) -> Iterator[tuple[Path, str]]:

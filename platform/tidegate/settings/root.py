@@ -15,16 +15,17 @@ from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tidegate.errors import UnknownQueue
+from tidegate.settings.circuits import CIRCUIT_NAME, CircuitNumbers, CircuitOptions
 from tidegate.settings.database_url import EMBEDDED, mask_url, parse_database
 from tidegate.settings.durations import Duration
-from tidegate.settings.layers import Layer
+from tidegate.settings.layers import Layer, holder
 from tidegate.settings.loading import find_file, load
 from tidegate.settings.model import QUEUE_NAME, Defaults, QueueOptions, QueueSettings, Retention
 from tidegate.settings.observing import Metrics, Tracing
 from tidegate.settings.origin import Origin, origins
 from tidegate.settings.problems import Place
-from tidegate.settings.resolution import Clashes, clashes, resolve
-from tidegate.settings.words import shown
+from tidegate.settings.resolution import Clashes, clashes, resolve, shared_circuit
+from tidegate.settings.words import dotted, shown
 
 __all__ = ["Settings"]
 
@@ -33,6 +34,12 @@ def _name_of_queue(name: Any) -> Any:
     if isinstance(name, str) and re.fullmatch(QUEUE_NAME, name):
         return name
     raise ValueError("a queue's name has 1 to 63 letters, digits, - and _, and begins with a letter")
+
+
+def _name_of_circuit(name: Any) -> Any:
+    if isinstance(name, str) and re.fullmatch(CIRCUIT_NAME, name):
+        return name
+    raise ValueError("a circuit's name has 1 to 63 letters, digits, - and _, and begins with a letter")
 
 
 def _names_of_modules(value: Any) -> Any:
@@ -84,6 +91,11 @@ class Settings(BaseSettings):
         BeforeValidator(lambda value: {} if value is None else value),
     ] = Field(default_factory=dict)
     """The queues by name. What a queue leaves out is taken from `defaults`."""
+    circuits: Annotated[
+        Mapping[Annotated[str, BeforeValidator(_name_of_circuit)], CircuitNumbers],
+        BeforeValidator(lambda value: {} if value is None else value),
+    ] = Field(default_factory=dict)
+    """Circuits that several kinds of jobs share, by name. What one leaves out is taken from the circuit of `defaults`."""
     retention: Retention = Retention()
     """How long finished jobs and dead letters are kept."""
     app_version: Annotated[str | None, BeforeValidator(_version), WithJsonSchema(VERSION)] = None
@@ -106,6 +118,7 @@ class Settings(BaseSettings):
     _path: Path | None = PrivateAttr(default=None)
     _resolved: dict[str, QueueOptions] = PrivateAttr(default_factory=dict)
     _queues: dict[str, QueueSettings] = PrivateAttr(default_factory=dict)
+    _circuits: dict[str, CircuitNumbers] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path | str | None = None, *, environ: Mapping[str, str] | None = None, **arguments: Any) -> Self:
@@ -124,6 +137,19 @@ class Settings(BaseSettings):
         if name not in self._queues:
             raise UnknownQueue(name, self.queue_names)
         return self._queues[name]
+
+    def circuit_of(self, queue: str | None) -> CircuitOptions:
+        """Return what holds for the circuits of a queue's kinds, every default resolved."""
+        return self._resolved[queue].circuit if queue in self._resolved else CircuitOptions()
+
+    def shared_circuit(self, name: str) -> CircuitNumbers | None:
+        """Return what `circuits` says of the circuit `name`, every default resolved; None where it does not name it."""
+        return self._circuits.get(name)
+
+    def place(self, *path: str) -> str:
+        """Return where something was written, as `queues.yaml:14: queues.email.circuit`; the key alone where nobody wrote it."""
+        layer = holder(self._layers, path)
+        return dotted(path) if layer is None else f"{layer.place(path).in_short}: {dotted(path)}"
 
     @property
     def queue_names(self) -> tuple[str, ...]:
@@ -154,7 +180,7 @@ class Settings(BaseSettings):
     def origins(self) -> list[Origin]:
         """Return every value that holds, and where it came from; passwords are masked."""
         by_hand = Layer(self.model_dump(exclude_unset=True), {}, {(): Place("argument")})
-        return origins(self, self._resolved, self._layers or (by_hand,))
+        return origins(self, {"queues": self._resolved, "circuits": self._circuits}, self._layers or (by_hand,))
 
     def __repr__(self) -> str:
         """Show the file, the queues and the database without its password."""
@@ -182,11 +208,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _resolve(self) -> Self:
-        if found := list(clashes(self.defaults, self.queues)):
+        if found := list(clashes(self.defaults, self.queues, self.circuits)):
             raise Clashes(found)
         for name, options in self.queues.items():
             resolved = self._resolved[name] = resolve(self.defaults, options)
             self._queues[name] = QueueSettings.of(
                 name, resolved, lease=self.lease, poll=self.poll, drain_timeout=self.drain_timeout
             )
+        for name, numbers in self.circuits.items():
+            self._circuits[name] = shared_circuit(self.defaults, numbers)
         return self

@@ -76,7 +76,7 @@ def registering(plan: CircuitPlan, *, node: str) -> Steps:
         known = stored.observe == spec.observe and set(stored.kinds) == set(spec.kinds) and stored.written() == spec.written()
         return None if known and record.config else change(record, spec, _stay, rng=plan.rng)
 
-    names = sorted(plan.specs)
+    names = sorted(name for name, spec in plan.specs.items() if spec.expected)
     yield "circuit_make", {"names": names}
     return (yield from _write(names, tell, node=node, one_by_one=False))
 

@@ -16,7 +16,7 @@ import pytest
 
 from tidegate.backoff import exponential
 from tidegate.errors import ConfigurationError
-from tidegate.handlers import Call, JobContext, JobFunction, JobSpec, handler_of, job
+from tidegate.handlers import Breaker, Call, JobContext, JobFunction, JobSpec, handler_of, job
 from tidegate.jobs import Cancel, Cancelled, Dead, Done, Failed, Released, Retry, Snooze, TimedOut
 from tidegate.testing import run_virtual
 
@@ -215,10 +215,31 @@ def test_aliases_are_a_list():
     assert caught.value.hint == "write aliases=['old']"
 
 
-def test_circuits_do_not_exist_yet():
-    with pytest.raises(ConfigurationError, match="this version of Tidegate has no circuits") as caught:
-        job(queue="email", circuit="smtp")
-    assert caught.value.hint == "leave circuit= out"
+def test_a_circuit_is_a_name_or_a_breaker_or_none():
+    def spec(circuit):
+        return job(queue="email", circuit=circuit)(queued.__wrapped__).spec.circuit
+
+    assert (spec(None), spec(True), spec(False)) == (None, True, False)
+    assert spec("smtp").name == "smtp"
+    breaker = Breaker("smtp", count=[ConnectionError], ignore=[OSError])
+    assert spec(breaker) is breaker
+    assert repr(breaker) == "<Breaker smtp>"
+
+
+@pytest.mark.parametrize(
+    ("circuit", "sentence"),
+    [
+        (lambda: 5, "circuit is a name, True, False or a Breaker, got 5"),
+        (lambda: "the relay", "a circuit's name has 1 to 63 letters, digits, - and _, and begins with a letter; got 'the relay'"),
+        (lambda: Breaker(ignore=ValueError), "ignore of a circuit is a list of exception classes, got <class 'ValueError'>"),
+        (lambda: Breaker(count=["ValueError"]), "count of a circuit is a list of exception classes"),
+        (lambda: Breaker(count=[ValueError], ignore=[ValueError]), "ValueError cannot both count and be ignored"),
+        (lambda: Breaker(predicate=5), "the predicate of a circuit is a function of .error, job., got 5"),
+    ],
+)
+def test_a_circuit_that_cannot_be_meant_is_refused(circuit, sentence):
+    with pytest.raises(ConfigurationError, match=sentence):
+        job(circuit=circuit())(queued.__wrapped__)
 
 
 @pytest.mark.parametrize(

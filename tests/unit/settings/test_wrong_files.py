@@ -9,8 +9,10 @@ from tidegate.settings import InvalidSettings, Settings
 
 TIME = "expected a time such as 30, 30s, 1.5s, 250ms, 5m, 2h, 1d or 1h30m; got"
 SIZE = "expected a size such as 1024, 64KiB, 1MiB, 2GiB or 1MB; got"
-QUEUE_KEYS = "backoff, consumers, demand, executor, forensics, kill_after, max_args, max_attempts, max_jobs, max_log, max_memory, max_result, memory, poison_after and timeout"
-TOP_KEYS = "app_version, database, defaults, drain_timeout, jobs, lease, metrics, poll, queues, retention, snapshot and tracing"
+QUEUE_KEYS = "backoff, circuit, consumers, demand, executor, forensics, kill_after, max_args, max_attempts, max_jobs, max_log, max_memory, max_result, memory, poison_after and timeout"
+TOP_KEYS = (
+    "app_version, circuits, database, defaults, drain_timeout, jobs, lease, metrics, poll, queues, retention, snapshot and tracing"
+)
 NAME = "a queue's name has 1 to 63 letters, digits, - and _, and begins with a letter"
 LATER = "does not exist in this version"
 
@@ -128,11 +130,35 @@ CASES = {
     "a variable in a list": ("jobs: [shop, '${MODULE}']\n", ["1:14: jobs[1]: the environment variable MODULE is not set; set it, or write ${MODULE:-default}"]),
     "a reference without a name": ("database: postgresql://${}/shop\n", ["1:11: database: ${ without a name: write ${NAME} or ${NAME:-default}, and $${ for the characters themselves"]),
     "a default that is refused": (queue("timeout: ${T:-soon}"), [f'3:14: queues.email.timeout: {TIME} "soon"']),
+    # --- circuits
+    "a rate above 100": (queue("circuit: {failure_rate: 101}"), ["3:29: queues.email.circuit.failure_rate: must be at most 100, got 101"]),
+    "more needed than probed": (queue("circuit: {probes: 2, needed: 3}"), ["3:14: queues.email.circuit: needed 3 is above probes 2"]),
+    "fewer probes than are needed": (queue("circuit: {probes: 1}"), ["3:14: queues.email.circuit: needed 2 is above probes 1; say both, for one of them is inherited"]),
+    "fewer probes of a shared circuit": ("circuits: {smtp: {probes: 1}}\n", ["1:18: circuits.smtp: needed 2 is above probes 1; say both, for one of them is inherited"]),
+    "half an outcome": (queue("circuit: {window: count, window_size: 9.5}"), ["3:14: queues.email.circuit: window_size 9.5 is no whole number, and the window counts outcomes"]),
+    "a circuit's name": (queue("circuit: the relay"), ["3:14: queues.email.circuit.name: a circuit's name has 1 to 63 letters, digits, - and _, and begins with a letter; got \"the relay\""]),
+    "the name of a shared circuit": ("circuits: {9x: {}}\n", ["1:12: circuits.9x: a circuit's name has 1 to 63 letters, digits, - and _, and begins with a letter"]),
+    "a list for a circuit": (queue("circuit: []"), ["3:14: queues.email.circuit: expected true, false, the name of a circuit, or a mapping such as {failure_rate: 50, open_for: 30}, got a list"]),
+    "a flag that is none": (queue("circuit: {enabled: 5}"), ["3:24: queues.email.circuit.enabled: expected true or false, got 5"]),
+    "one exception for a list": (queue("circuit: {ignore: TimeoutError}"), ['3:23: queues.email.circuit.ignore: expected a list of exceptions such as [TimeoutError, smtplib.SMTPDataError], got "TimeoutError"']),
+    "no exception's name": (queue("circuit: {count: [5]}"), ["3:23: queues.email.circuit.count[0]: expected the name of an exception such as TimeoutError or smtplib.SMTPDataError, got 5"]),
+    "one circuit, two numbers": (
+        "queues:\n  a: {circuit: {name: smtp, failure_rate: 30}}\n  b: {}\n  c: {circuit: {name: smtp}}\n",
+        [
+            "2:16: queues.a.circuit: gives smtp other numbers than queues.c.circuit does; say them once, under circuits",
+            "4:16: queues.c.circuit: gives smtp other numbers than queues.a.circuit does; say them once, under circuits",
+        ],
+    ),
+    "a shared circuit and a queue's own": (
+        "circuits: {smtp: {}}\nqueues:\n  a: {circuit: {name: smtp, failure_rate: 30}}\n  b: {circuit: smtp}\n",
+        [
+            "1:18: circuits.smtp: gives smtp other numbers than queues.a.circuit does; say them once, under circuits",
+            "3:16: queues.a.circuit: gives smtp other numbers than circuits.smtp does; say them once, under circuits",
+        ],
+    ),
     # --- later versions
     "ray": ("defaults: {executor: ray}\n", [f"1:22: defaults.executor: ray {LATER} (Ray as an executor); choose async, thread or process"]),
     "the autoscaler": (queue("scaling: {policy: deadline}"), [f"3:5: queues.email.scaling: {LATER} (the autoscaler); leave it out"]),
-    "a circuit": (queue("circuit: false"), [f"3:5: queues.email.circuit: {LATER} (circuit breakers); leave it out"]),
-    "circuits": ("circuits: {smtp: {failure_rate: 30}}\n", [f"1:1: circuits: {LATER} (circuit breakers); leave it out"]),
     "notifications": ("notifications: []\n", [f"1:1: notifications: {LATER} (alerts); leave it out"]),
     "forensics without a truth value": (
         "defaults: {forensics: {locals: 1}}\n",
@@ -157,7 +183,7 @@ def test_all_problems_of_a_file_are_told_at_once_in_its_order(tmp_path, monkeypa
     (tmp_path / "queues.yaml").write_text(
         """\
 databas: embedded
-circuits: {}
+notifications: {}
 queues:
   email:
     timeuot: 30
@@ -179,7 +205,7 @@ jobs: [a-b, 5]
         Settings.load("queues.yaml", environ={"TIDEGATE_POLL": "often", "TIDEGATE_LAESE": "3"})
     assert str(caught.value).split("\n") == [
         "queues.yaml:1:1: databas: unknown key; did you mean database?",
-        "queues.yaml:2:1: circuits: does not exist in this version (circuit breakers); leave it out",
+        "queues.yaml:2:1: notifications: does not exist in this version (alerts); leave it out",
         "queues.yaml:5:5: queues.email.timeuot: unknown key; did you mean timeout?",
         "queues.yaml:6:16: queues.email.consumers: min 5 is above max 2",
         "queues.yaml:7:15: queues.email.executor: ray does not exist in this version (Ray as an executor); choose async, thread or process",
