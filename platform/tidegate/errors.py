@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 __all__ = [
+    "CircuitsUnreadable",
     "ConfigurationError",
     "DatabaseError",
     "DatabaseUnreachable",
@@ -81,6 +82,10 @@ class DatabaseUnreachable(DatabaseError):
     """No answer from the database."""
 
     exit_code = 6
+
+
+class CircuitsUnreadable(DatabaseUnreachable):
+    """The table of circuits cannot be read, whatever else of the database can; jobs go on by what was known of it last."""
 
 
 class MigrationNeeded(TidegateError):

@@ -15,6 +15,9 @@ from tidegate.jobs import Failure, State, Word
 __all__ = [
     "CLOSE_WITHIN",
     "Acked",
+    "CircuitChanged",
+    "CircuitOutcomes",
+    "CircuitsUnread",
     "Claimed",
     "ConsumersChanged",
     "DatabaseFailed",
@@ -172,6 +175,38 @@ class ConsumersChanged(Event):
     busy: int
     starting: int
     target: int
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitChanged(Event):
+    """A circuit went from one state to another. One node of the fleet says so: whose outcome or clock it was; else the leader."""
+
+    circuit: str
+    from_state: str
+    to_state: str
+    reason: str
+    gen: int
+    calls: int
+    failures: int
+    slow: int
+    actor: str | None
+    """Who did it by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitOutcomes(Event):
+    """What `count` runs said of a circuit: ok, fail, slow; or ignored, stale (it moved since they began), unread."""
+
+    circuit: str
+    outcome: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitsUnread(Event):
+    """The circuits could not be read: this node goes on by what it knew last."""
+
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

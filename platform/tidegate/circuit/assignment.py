@@ -7,13 +7,11 @@ would give it different ones are refused.
 
 from __future__ import annotations
 
-import builtins
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tidegate.circuit.config import CircuitConfig
-from tidegate.circuit.judge import ErrorRules, Judge
+from tidegate.circuit.judge import ErrorRules, Judge, error_class
 from tidegate.circuit.plan import CircuitPlan
 from tidegate.circuit.record import CircuitSpec
 from tidegate.errors import ConfigurationError, nearest
@@ -124,20 +122,10 @@ def _refuse_unused(settings: Settings, named: dict[str, _Named]) -> None:
 
 def _classes(names: tuple[str, ...], where: str) -> Iterator[type[BaseException]]:
     for name in names:
-        found = _found(name)
-        if not (isinstance(found, type) and issubclass(found, BaseException)):
+        found = error_class(name)
+        if found is None:
             raise ConfigurationError(
                 f"{where}: there is no exception {name}",
                 hint="write its module, too: smtplib.SMTPRecipientsRefused, or TimeoutError",
             )
         yield found
-
-
-def _found(name: str) -> object:
-    module, _, attribute = name.rpartition(".")
-    if not module:
-        return getattr(builtins, attribute, None)
-    try:
-        return getattr(importlib.import_module(module), attribute, None)
-    except ImportError:
-        return None

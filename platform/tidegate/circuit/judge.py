@@ -7,17 +7,19 @@ is wrong with this node alone (no memory, no file descriptors, its own database)
 from __future__ import annotations
 
 import errno
+import importlib
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 from tidegate.circuit.machine import Result
 from tidegate.errors import DatabaseError
-from tidegate.handlers import Breaker, InvalidResult
+from tidegate.handlers import Breaker, Handlers, InvalidResult
 from tidegate.jobs import Failed, Failure, Job, Outcome, Retry, Word
+from tidegate.lifecycle import Ack
 
-__all__ = ["ErrorRules", "Judge"]
+__all__ = ["ErrorRules", "Judge", "error_class", "once"]
 
 logger = logging.getLogger("tidegate.circuit")
 
@@ -43,6 +45,20 @@ class Judge:
     def __init__(self, rules: Mapping[str, ErrorRules] | None = None) -> None:
         self._rules = rules or {}
 
+    def written(self) -> dict[str, Any]:
+        """Return what queues.yaml says of exceptions as JSON, for the process of a consumer."""
+        return {kind: [[_name(cls) for cls in each] for each in (rules.count, rules.ignore)] for kind, rules in self._rules.items()}
+
+    @classmethod
+    def recalled(cls, written: Mapping[str, Any], handlers: Handlers) -> Self:
+        """Return the judge that was written down, over handlers of this process."""
+        rules = {}
+        for kind, (count, ignore) in written.items():
+            said = handlers.resolve(kind).spec.circuit
+            found = [tuple(error for name in names if (error := error_class(name)) is not None) for names in (count, ignore)]
+            rules[kind] = ErrorRules(said if isinstance(said, Breaker) else None, *found)
+        return cls(rules)
+
     def __call__(self, job: Job[Any], word: Word, outcome: Outcome) -> Result:
         """Return what the outcome of a run says of its circuit."""
         if word is Word.DONE:
@@ -52,6 +68,27 @@ class Judge:
             return "ignore"
         error = _error(outcome)
         return "fail" if error is None or _counts(error, job, rules) else "ignore"
+
+
+def error_class(name: str) -> type[BaseException] | None:
+    """Return the exception of that name: a built-in one, or one by its module; None where there is none."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module or "builtins"), attribute, None)
+    except ImportError:
+        return None
+    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+
+
+def once(acks: Sequence[Ack]) -> list[Ack]:
+    """Return the acks of one call for many jobs with what the call says of its circuit on the first of them: it is one run.
+
+    It failed where none of its jobs went well: one that poisons its batch would else count as often as there are jobs in it.
+    """
+    said = [ack.health for ack in acks]
+    health: Result = "ok" if "ok" in said else "fail" if "fail" in said else "ignore"
+    at = said.index(health)
+    return [replace(ack, health=health if place == at else "ignore") for place, ack in enumerate(acks)]
 
 
 def _error(outcome: Outcome) -> BaseException | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
+from tidegate.failure import storable
+
 __all__ = ["Ledger"]
 
 JOBS: Final = 128  # failed jobs that are known by name; who fails again after that many others counts again
@@ -47,9 +49,9 @@ class Ledger:
 
     def note_error(self, error: str, message: str) -> None:
         """Take note of a failure's error."""
-        error = _storable(error)
+        error = storable(error)
         count = self._errors.get(error, (0, ""))[0] + 1
-        self._errors[error] = (count, _storable(message[:MESSAGE]))
+        self._errors[error] = (count, storable(message[:MESSAGE]))
         if len(self._errors) > ERRORS:
             rarest = min((name for name in self._errors if name != error), key=lambda name: self._errors[name][0])
             del self._errors[rarest]
@@ -65,8 +67,3 @@ class Ledger:
         ledger._failed = {int(job): float(at) for job, at in written.get("failed", ())}
         ledger._errors = {str(name): (int(count), str(message)) for name, (count, message) in written.get("errors", {}).items()}
         return ledger
-
-
-def _storable(text: str) -> str:
-    """JSON in PostgreSQL knows neither NUL nor lone surrogates."""
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode("utf-8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tidegate.circuit.config import CircuitConfig
 from tidegate.circuit.ledger import Ledger
@@ -85,6 +85,10 @@ class CircuitRecord(NamedTuple):
         return remembered
 
 
+_TABLES: Final = frozenset({"version", "memory", "config"})
+"""What a change writes in another form than the row is read in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """A circuit went from one state to another; why, and what the window held then."""
@@ -144,6 +148,11 @@ class Change:
             "config": self.spec.written(),
             "event": None if moved is None else self._event(moved),
         }
+
+    def after(self) -> CircuitRecord:
+        """Return the row as it is once this is written; `version` and `permits` are the table's."""
+        row = self.row()
+        return self.record._replace(**{name: row[name] for name in CircuitRecord._fields if name in row and name not in _TABLES})
 
     def _event(self, moved: Transition) -> dict[str, Any]:
         evidence = {"n": moved.calls, "failed": moved.failures, "slow": moved.slow, "top_errors": self.ledger.top_errors}

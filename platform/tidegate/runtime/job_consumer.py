@@ -7,6 +7,7 @@ from typing import Any
 
 from tidegate.events import Event, emitting
 from tidegate.jobs import Job
+from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.queue_session import QueueSession
 from tidegate.runtime.runner import JobRunner, Report
@@ -30,6 +31,7 @@ class JobConsumer(Consumer[Any]):
         session: QueueSession,
         runner: JobRunner,
         lease: NodeLease,
+        circuits: KnownCircuits,
         emit: Callable[[Event], None],
     ) -> None:
         high, low = (1, 0) if batches else (queue.demand.max, queue.demand.min)
@@ -41,6 +43,7 @@ class JobConsumer(Consumer[Any]):
         self._session = session
         self._runner = runner
         self._lease = lease
+        self._circuits = circuits
         self._emit = emit
 
     def __repr__(self) -> str:
@@ -62,8 +65,8 @@ class JobConsumer(Consumer[Any]):
                 self._session.release(batch, "its consumer leaves")
             elif not self._lease.allows_start():
                 self._session.release(batch, "this node's lease has run out")
-            else:
-                await self.run_batch(batch)
+            elif runnable := self._let_through(batch):
+                await self.run_batch(runnable)
             self.handled_first(len(batch))
 
     async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
@@ -82,6 +85,16 @@ class JobConsumer(Consumer[Any]):
         for report in reports:
             await self._tell(report)
         self.processed += len(batch)
+
+    def _let_through(self, batch: list[Job[bytes]]) -> list[Job[bytes]]:
+        """Return what its circuit still lets run; give back what was claimed just before the circuit opened."""
+        if not self._circuits.gating:
+            return batch
+        held = {job.id: circuit for job in batch if (circuit := self._circuits.holds_back(job)) is not None}
+        for job in batch:
+            if job.id in held:
+                self._session.release([job], f"its circuit {held[job.id]} is open")
+        return [job for job in batch if job.id not in held]
 
     async def _tell(self, report: Report) -> None:
         if report.lost:

@@ -30,6 +30,9 @@ class Told(Protocol):
     def told(self, places: Mapping[int, int]) -> None:
         """Rows were made ready at these places; none named: look again."""
 
+    def circuits_moved(self, opened: set[str], closed: set[str]) -> None:
+        """These circuits let jobs through again, those hold them back."""
+
 
 class Switchboard:
     """Which session serves a queue now. A session that was restarted takes the place of its predecessor."""
@@ -37,6 +40,8 @@ class Switchboard:
     def __init__(self) -> None:
         self._lines: dict[str, Told] = {}
         self._tell_node: Callable[[str | None], None] = _nobody
+        self.on_circuit: Callable[[], None] = lambda: None
+        """Called when a circuit moved somewhere in the fleet."""
         self.heard = False
         """Whether notifications arrive."""
 
@@ -58,10 +63,16 @@ class Switchboard:
             session.told(places)
 
     def tell_all(self) -> None:
-        """Make every session look."""
+        """Make everybody look."""
+        self.on_circuit()
         for session in self._lines.values():
             session.told({})
         self._tell_node(None)
+
+    def circuits_moved(self, opened: set[str], closed: set[str]) -> None:
+        """Pass on to every session which circuits let jobs through again, and which hold them back."""
+        for session in self._lines.values():
+            session.circuits_moved(opened, closed)
 
 
 class Listener(FunctionChild):
@@ -116,6 +127,8 @@ class Listener(FunctionChild):
     def _pass_on(self, told: Notification) -> None:
         if told.node is not None:
             self._switchboard.tell_node(told.node)
+        elif told.circuit is not None:
+            self._switchboard.on_circuit()
         else:
             self._switchboard.tell(told.queue, told.ready)
 

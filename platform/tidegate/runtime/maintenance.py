@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tidegate.errors import CircuitsUnreadable
 from tidegate.events import DeadLettered, Event, QueueDepth
 from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason
@@ -26,6 +27,7 @@ logger = logging.getLogger("tidegate.maintenance")
 BURY_BATCH: Final = 1_000
 HOURLY: Final = 3_600.0
 BURY_EVERY: Final = 10.0  # seconds; its scan over ready rows is held to 2% of the time beyond that
+RECOUNT_EVERY: Final = 5.0  # seconds; so long a probe that nobody runs may stand in the way of another
 HEALTH_EVERY: Final = 10.0  # seconds; likewise, for dead letters are counted
 SHARE: Final = 0.02
 
@@ -68,6 +70,7 @@ class Maintenance:
         await self._when_due("partitions", HOURLY, self._store.make_partitions)
         await self._when_due("prune", HOURLY, self._prune)
         await self._when_due("bury", BURY_EVERY, self._bury)
+        await self._when_due("permits", RECOUNT_EVERY, self._recount)
 
     async def _look(self) -> None:
         counts = await self._store.snapshot(self._queues)
@@ -92,6 +95,16 @@ class Maintenance:
         )
         if pruned:
             logger.info("%d partitions and rows past their retention were removed", pruned)
+
+    async def _recount(self) -> None:
+        """Find permits that nobody holds: of a claim, or of an ack, whose answer was lost."""
+        try:
+            recounted = await self._store.recount_permits()
+        except CircuitsUnreadable as error:
+            logger.warning("the permits of circuits could not be counted: %s", error)
+            return
+        for circuit, permits in recounted:
+            logger.warning("circuit %s: its permits were counted anew, %d are out", circuit, permits)
 
     async def _bury(self) -> None:
         found = None if self._coroner is None else await self._coroner.elsewhere("no node has run it")

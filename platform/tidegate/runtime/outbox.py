@@ -80,6 +80,10 @@ class Outbox:
         self._gone(job)
         return job
 
+    def job(self, ack: Ack) -> Job[bytes]:
+        """Return the job of a waiting ack."""
+        return self._held[ack.job_id][0]
+
     def outlived(self, ack: Ack) -> Job[bytes] | None:
         """Return the job of a report that comes too late: its lease was lost, and the job is held here again under another."""
         held = self._held.get(ack.job_id)

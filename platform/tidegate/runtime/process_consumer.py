@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
-from tidegate.events import Event
 from tidegate.jobs import Job
 from tidegate.runtime.job_consumer import JobConsumer
-from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.processes.process_runner import ProcessRunner
 from tidegate.runtime.queue_session import QueueSession
 from tidegate.settings import QueueSettings
@@ -29,10 +28,9 @@ class ProcessConsumer(JobConsumer):
         batches: bool = False,
         session: QueueSession,
         runner: ProcessRunner,
-        lease: NodeLease,
-        emit: Callable[[Event], None],
+        **common: Any,
     ) -> None:
-        super().__init__(number, queue, source, batches=batches, session=session, runner=runner, lease=lease, emit=emit)
+        super().__init__(number, queue, source, batches=batches, session=session, runner=runner, **common)
         self._process = runner
 
     def describe(self) -> Mapping[str, object]:

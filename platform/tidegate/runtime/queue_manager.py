@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from tidegate.circuit.judge import Judge
 from tidegate.events import Event, Restarted
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
@@ -27,6 +28,7 @@ from tidegate.runtime.executors import Executor
 from tidegate.runtime.job_consumer import JobConsumer
 from tidegate.runtime.job_producer import JobProducer
 from tidegate.runtime.job_stages import JobStage
+from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.listener import Switchboard
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.pipeline import StageMaker, stage_makers
@@ -64,6 +66,8 @@ class Services:
     application: Application
     errors: ErrorTracker
     coroner: Coroner
+    circuits: KnownCircuits
+    judge: Judge
     emit: Callable[[Event], None]
     rng: Random
     spans: Recorder | None = None
@@ -86,7 +90,7 @@ class QueueManager(Supervisor):
         self._executor = executor
         self._slow = queue.executor == "process"
         describer = Describer(services.application, assign=services.errors.assign, with_locals=queue.forensics.locals)
-        self._settlement = Settlement(queue, services.handlers, services.rng, describer, services.coroner)
+        self._settlement = Settlement(queue, services.handlers, services.rng, describer, services.coroner, judge=services.judge)
         line = services.handlers.pipeline(queue.name)
         steps = () if line is None else line.steps()
         makers = stage_makers(steps, queue, services.handlers, self._settlement)
@@ -144,6 +148,7 @@ class QueueManager(Supervisor):
             lease=self._lease,
             kinds=services.handlers.kinds(),
             quarantine=services.quarantine,
+            circuits=services.circuits,
             emit=services.emit,
             rng=services.rng,
         )
@@ -163,7 +168,13 @@ class QueueManager(Supervisor):
     def _pool(self) -> ConsumerPool:
         queue, services, settlement = self.queue, self._services, self._settlement
         source = self._source(len(self._stages))
-        common: dict[str, Any] = {"session": self.session, "lease": self._lease, "emit": services.emit, "batches": self._batches}
+        common: dict[str, Any] = {
+            "session": self.session,
+            "lease": self._lease,
+            "circuits": services.circuits,
+            "emit": services.emit,
+            "batches": self._batches,
+        }
 
         def consumer(number: int) -> JobConsumer:
             return JobConsumer(number, queue, source, runner=runner, **common)
@@ -199,7 +210,7 @@ class QueueManager(Supervisor):
         order = Order(
             queue.name, self._lease.node, services.database, services.modules, str(services.folder), queue.timeout,
             queue.kill_after, queue.max_attempts, queue.backoff, queue.poison_after, queue.max_result, queue.memory,
-            queue.forensics.locals, seed=0, traced=services.spans is not None,
+            queue.forensics.locals, seed=0, traced=services.spans is not None, exceptions=services.judge.written(),
             equipment=services.equipment,
         )  # fmt: skip
         return ProcessRunner(

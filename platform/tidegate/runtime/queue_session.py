@@ -18,28 +18,28 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Final
 
-from tidegate.errors import DatabaseUnreachable
+from tidegate.errors import CircuitsUnreadable, DatabaseUnreachable
 from tidegate.events import (
     Acked,
     Claimed,
-    DeadLettered,
     Event,
-    JobEnded,
     JobRejected,
-    JobRetried,
     JobStarted,
 )
 from tidegate.jobs import Job, State
 from tidegate.lifecycle import Ack
+from tidegate.runtime.endings import endings
 from tidegate.runtime.hints import Hints
+from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.outage import Outage
 from tidegate.runtime.outbox import Outbox, released
 from tidegate.runtime.quarantine import Quarantine
+from tidegate.runtime.queue_circuits import QueueCircuits
 from tidegate.runtime.suspect_claims import SuspectClaims
+from tidegate.runtime.upkeep import Upkeep
 from tidegate.settings import QueueSettings
-from tidegate.spans import sampled_trace, trace_of
-from tidegate.store.connection import STATEMENT_TIMEOUT
+from tidegate.spans import sampled_trace
 from tidegate.store.protocol import Claim, Exchange, Line, Store
 from tidegate.supervision import FunctionChild, Reason, Shutdown
 
@@ -51,10 +51,7 @@ ACK_BATCH: Final = 1_000  # beyond some hundreds a batch gains nothing (docs/exp
 CLAIM_LIMIT: Final = 1_000
 HIGH_WATER: Final = 2_000  # acks that wait: two batches; more would only hide that the database is behind
 LOW_WATER: Final = 1_000
-PROMOTE_BATCH: Final = 1_000
 TICKS_PER_POLL: Final = 4  # protocol H4
-RECONCILE_EVERY: Final = 30.0  # seconds
-UNCERTAIN: Final = STATEMENT_TIMEOUT + 1.0  # seconds after which a claim that was abandoned cannot commit any more (L6)
 
 Deliver = Callable[[list[Job[bytes]]], None]
 
@@ -70,6 +67,7 @@ class QueueSession(FunctionChild):
         lease: NodeLease,
         kinds: Sequence[str],
         quarantine: Quarantine,
+        circuits: KnownCircuits,
         emit: Callable[[Event], None],
         rng: Random,
     ) -> None:
@@ -83,7 +81,9 @@ class QueueSession(FunctionChild):
         self._emit = emit
         self._rng = rng
         self._hints = Hints()
+        self._circuits = QueueCircuits(queue.name, self._kinds, circuits, emit=emit)
         self._outbox = Outbox(on_gone=quarantine.let_go)
+        self._upkeep = Upkeep(queue.name, self._outbox, told=self.told)
         self._deliver: Deliver | None = None
         self._owed = 0
         self._dry = False
@@ -93,7 +93,6 @@ class QueueSession(FunctionChild):
         self._room = asyncio.Event()
         self._room.set()
         self._tick_at = 0.0
-        self._reconcile_at = 0.0
         self._outage = Outage(queue.name, emit=emit, rng=rng)
 
     def __repr__(self) -> str:
@@ -114,6 +113,7 @@ class QueueSession(FunctionChild):
             "hints": repr(self._hints),
             "draining": self.draining,
             "connected": self.connected,
+            "circuits": repr(self._circuits),
         }
 
     # What the producer says.
@@ -157,6 +157,7 @@ class QueueSession(FunctionChild):
     def acked_elsewhere(self, job: Job[bytes], state: State, ack: Ack) -> None:
         """A handler's own transaction has applied the ack of its job: nothing is left to send."""
         self._outbox.forget(job)
+        self._circuits.applied_elsewhere(job, ack)
         self._ended(job, ack, state)
 
     def rejected_elsewhere(self, job: Job[bytes]) -> None:
@@ -170,6 +171,15 @@ class QueueSession(FunctionChild):
         """Rows were made ready at these places; none named: look again where the hints stand."""
         if self._hints.lower(places):
             self._suspects.look_now()
+        self._circuits.told(places)
+        self._look()
+
+    def circuits_moved(self, opened: set[str], closed: set[str]) -> None:
+        """These circuits let jobs through again, those hold them back."""
+        self._circuits.moved(opened, closed)
+        self._look()
+
+    def _look(self) -> None:
         self._dry = False
         if self._owed:
             self._wake.set()
@@ -195,26 +205,30 @@ class QueueSession(FunctionChild):
     async def _run(self) -> None:
         while True:
             try:
-                line = await self._store.line(self.queue, node=self._lease.node, kinds=self._kinds)
+                line = await self._store.line(self.queue, node=self._lease.node, kinds=self._kinds, circuits=self._circuits.plan)
                 try:
                     return await self._converse(line)
                 finally:
                     await line.close()
+            except CircuitsUnreadable as error:
+                self._circuits.unreadable(error, self._now())
             except DatabaseUnreachable as error:
                 await self._outage.weather(error)
 
     async def _converse(self, line: Line) -> None:
         self._outage.recovered()
-        self._reconcile_at = self._now() + UNCERTAIN
+        self._circuits.begin()
+        self._upkeep.begin()
         self._dry = False
-        while not self._stopping or self._outbox:
+        while not self._stopping or self._outbox or self._circuits.has_news:
             await self._pause()
             await self._turn(line)
 
     async def _pause(self) -> None:
         """Wait until something is to be said, or until the next tick."""
         if not self._wake.is_set() and not self._stopping:
-            timer = asyncio.get_running_loop().call_at(self._tick_at, self._wake.set)
+            wake_at = min(self._tick_at, self._circuits.look_again_at(self._now())) if self._owed else self._tick_at
+            timer = asyncio.get_running_loop().call_at(wake_at, self._wake.set)
             await self._wake.wait()
             timer.cancel()
         self._wake.clear()
@@ -224,8 +238,8 @@ class QueueSession(FunctionChild):
         tick = now >= self._tick_at and not self._stopping
         if tick:
             self._tick_at = now + self._poll / TICKS_PER_POLL * self._rng.uniform(0.8, 1.2)
-            await self._promote(line)
-        if self._may_claim() and (suspects := await self._suspects.claim(line, self._owed)):
+            await self._upkeep.promote(line)
+        if self._may_claim() and not self._circuits.blind(now) and (suspects := await self._suspects.claim(line, self._owed)):
             self._take(suspects, now)
         acks = self._outbox.batch(ACK_BATCH)
         claim = self._plan(now, tick=tick)
@@ -235,8 +249,9 @@ class QueueSession(FunctionChild):
                 await self._settle_acks(line, acks, answer)
             if claim:
                 self._settle_claim(claim, answer)
-        if tick and now >= self._reconcile_at:
-            await self._reconcile(line)
+        await self._circuits.flush(line, float("inf") if self._stopping else now)
+        if tick:
+            await self._upkeep.reconcile(line)
 
     def _may_claim(self) -> bool:
         return not self.draining and self._deliver is not None and self._owed > 0 and self._lease.allows_start()
@@ -245,17 +260,20 @@ class QueueSession(FunctionChild):
         if not self._may_claim():
             return None
         n = min(self._owed, CLAIM_LIMIT)
+        if (held_back := self._circuits.claim_held_back(n, now, tick=tick)) is not None:
+            return held_back
         if self._hints.sweep_is_due(now) and (tick or not self._dry):
             self._hints.begin_sweep()
-            return Claim(n, None)
+            return self._circuits.claim(n, None, now)
         if self._dry and not tick:
             return None
         hints = self._hints.begin_trailing(now) if tick else self._hints.begin()
-        return Claim(n, hints) if hints else None
+        return self._circuits.claim(n, hints, now) if hints else None
 
     async def _exchange(self, line: Line, acks: Sequence[Ack], claim: Claim | None) -> Exchange:
+        now = self._now()
         try:
-            return await line.exchange(acks, claim, now=self._now())
+            return await line.exchange(acks, claim, now=now, reports=self._circuits.reports(acks, self._outbox.job, now))
         except BaseException:  # whatever it was, the acks may have landed
             self._outbox.sent_in_vain(acks)
             raise
@@ -267,11 +285,13 @@ class QueueSession(FunctionChild):
         for ack in acks:
             job = self._outbox.answered(ack)
             if ack.job_id in applied:
+                self._circuits.applied(job, ack)
                 self._ended(job, ack, applied[ack.job_id])
             elif (ack.job_id, ack.lease) in landed:
                 self._ended(job, ack, ack.state)
             else:
                 self._rejected(job)
+        self._circuits.changed(answer.changes, self._now())
         runs = [(ack.job_id, ack.state, ack.traceparent) for ack in acks if ack.traceparent is not None]
         self._emit(Acked(self.queue, len(acks), answer.ack_seconds, runs))
         if len(self._outbox) <= LOW_WATER:
@@ -287,12 +307,14 @@ class QueueSession(FunctionChild):
         seconds = claimed.seconds - answer.ack_seconds
         if claim.hints is None:
             self._hints.swept(now, seconds)
-        self._hints.settle(claimed.jobs, claim.n, claimed.horizon, now)
-        self._dry = len(claimed.jobs) < claim.n
+        go_on = not self._circuits.settle(claim, claimed, now)
+        if not go_on:
+            self._hints.settle(claimed.jobs, claim.n, claimed.horizon, now)
+            self._dry = len(claimed.jobs) < claim.n
         self._emit(Claimed(self.queue, len(claimed.jobs), seconds, [(job.id, job.meta) for job in claimed.jobs if job.meta]))
         if claimed.jobs:
             self._take(claimed.jobs, now)
-        if self._owed and not self._dry:
+        if self._owed and (go_on or not self._dry):
             self._wake.set()
 
     def _take(self, jobs: list[Job[bytes]], now: float) -> None:
@@ -303,23 +325,6 @@ class QueueSession(FunctionChild):
         else:
             self._deliver(jobs)
 
-    async def _promote(self, line: Line) -> None:
-        promoted = PROMOTE_BATCH
-        while promoted >= PROMOTE_BATCH:
-            promoted, places = await line.promote(PROMOTE_BATCH)
-            for at in places.values():
-                self.told(at)
-
-    async def _reconcile(self, line: Line) -> None:
-        """Hand back what the table says this node holds and nobody here knows: a claim whose answer was lost (L6)."""
-        lost = [(job_id, lease) for job_id, lease in await line.held(UNCERTAIN) if job_id not in self._outbox]
-        if lost:
-            logger.warning(
-                "queue %s: %d jobs were claimed without their answer arriving; they are given back", self.queue, len(lost)
-            )
-            await line.exchange([released(job_id, lease, "its claim's answer was lost") for job_id, lease in lost], None, now=0.0)
-        self._reconcile_at = self._now() + RECONCILE_EVERY
-
     def _report(self, ack: Ack, *, unsure: bool = False) -> None:
         if self._outbox.report(ack, unsure=unsure):
             self._wake.set()
@@ -329,12 +334,8 @@ class QueueSession(FunctionChild):
             logger.warning("queue %s: a second report on job %s (%s) was ignored", self.queue, ack.job_id, ack.word)
 
     def _ended(self, job: Job[bytes], ack: Ack, state: State) -> None:
-        trace = trace_of(ack.traceparent)
-        self._emit(JobEnded(job.queue, job.kind, job.id, job.attempt, ack.word, state, ack.duration, ack.failure, trace))
-        if state is State.SCHEDULED and ack.failure is not None:
-            self._emit(JobRetried(job.queue, job.kind, job.id, job.attempt, ack.word, ack.delay, ack.failure, trace))
-        elif state is State.DEAD and ack.reason is not None:
-            self._emit(DeadLettered(job.queue, job.kind, job.id, ack.reason.value, job.attempt, ack.failure, trace))
+        for event in endings(job, ack, state):
+            self._emit(event)
 
     def _rejected(self, job: Job[bytes]) -> None:
         logger.warning("queue %s: job %s (%s) was no longer ours: its lease %s was lost", self.queue, job.id, job.kind, job.lease)

@@ -6,6 +6,7 @@
     |- what the caller adds  metrics port, web: first, so that they still answer while the rest drains
     |- ErrorWriter           writes down what failed, in batches; stops after those who fail
     |- Listener              one LISTEN connection
+    |- CircuitBreakers       what is known of the fleet's circuits, and the clock of those that are open
     `- Membership            rest_for_one: whoever depends on this node's identity begins anew with it
        |- WorkerRegistry     the identity: its row, its heartbeat; ends when the row was declared dead
        |- Queues             never gives up: a queue past its intensity is `broken` and retried with back-off
@@ -28,13 +29,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tidegate import __version__
 from tidegate.backoff import exponential
+from tidegate.circuit.assignment import assign
 from tidegate.events import Events, QueueBroken, QueueMended, Restarted
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
 from tidegate.runtime.answers import Answer, Answers, Requesting, tree_as_json
+from tidegate.runtime.circuit_breakers import CircuitBreakers
 from tidegate.runtime.error_tracker import ErrorTracker, ErrorWriter
 from tidegate.runtime.executors import Executor, LoopExecutor, ThreadExecutor
 from tidegate.runtime.forensics import Forensics
+from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.leader import Leader
 from tidegate.runtime.listener import Listener, Switchboard
 from tidegate.runtime.loop_lag import LoopLag
@@ -89,6 +93,8 @@ class QueueSupervisor(Supervisor):
         if spans is not None:
             self.events.subscribe(spans.on_event)
         self._switchboard = Switchboard()
+        self._assignment = assign(settings, handlers, rng=self._rng.random)
+        self.circuits = KnownCircuits(self._assignment.plan)
         self._end_process = end_process
         self._equipment = equipment
         self._done = Done()
@@ -115,7 +121,8 @@ class QueueSupervisor(Supervisor):
         watchdog = () if ports.accuse is None else (ChildSpec("watchdog", partial(self._watchdog, ports.accuse)),)
         answers = () if ports.requests is None else (ChildSpec("answers", partial(self._answers, ports.requests)),)
         errors, listener = ChildSpec("errors", self._error_writer), ChildSpec("listener", self._listener)
-        children = (*watchdog, *answers, *extra, errors, listener, membership)
+        circuits = ChildSpec("circuits", self._circuits)
+        children = (*watchdog, *answers, *extra, errors, listener, circuits, membership)
         super().__init__(children, name="node", rng=self._rng, on_restart=self._restarted)
 
     @property
@@ -236,6 +243,19 @@ class QueueSupervisor(Supervisor):
     def _listener(self) -> Listener:
         return Listener(self._ports.subscribe, self._switchboard, emit=self.events.emit, rng=self._rng)
 
+    def _circuits(self) -> CircuitBreakers:
+        keeper = CircuitBreakers(
+            self.circuits,
+            store=self._store,
+            node=lambda: self.node,
+            sessions=self._switchboard,
+            leading=lambda: self.leading,
+            emit=self.events.emit,
+            rng=self._rng,
+        )
+        self._switchboard.on_circuit = self.circuits.look
+        return keeper
+
     def _membership(self) -> Supervisor:
         children = (
             ChildSpec("registry", self._registry, shutdown=10.0),
@@ -289,6 +309,8 @@ class QueueSupervisor(Supervisor):
             application=self._application,
             errors=self.errors,
             coroner=self._forensics,
+            circuits=self.circuits,
+            judge=self._assignment.judge,
             emit=self.events.emit,
             rng=self._rng,
             spans=self._spans,

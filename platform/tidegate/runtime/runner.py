@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tidegate.circuit.judge import once
 from tidegate.errors import DatabaseUnreachable, InvalidJob, UnknownKind
 from tidegate.handlers import Handler, Handlers, JobContext
 from tidegate.jobs import DamagedMeta, Done, Failed, Invalid, Job, Outcome, Released, State, TimedOut
@@ -150,7 +151,7 @@ class Runner:
                 await self._transactions.discard(transaction)
             raise
         acks = await self._settlement.all_examined(jobs, [self._ack(run, job) for job in jobs])
-        reports = told(jobs, acks, span)
+        reports = told(jobs, once(acks) if len(acks) > 1 else acks, span)
         if transaction is not None and transaction.used:
             return await self._close(transaction, run, reports)
         return reports

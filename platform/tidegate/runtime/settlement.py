@@ -12,10 +12,11 @@ from random import Random
 from typing import Any, Protocol
 
 from tidegate.backoff import Backoff
+from tidegate.circuit.judge import Judge
 from tidegate.errors import UnknownKind
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handler, Handlers, InvalidResult
-from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, State
+from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, RateLimited, State
 from tidegate.lifecycle import Ack, Policy, settle
 from tidegate.redaction import Redactor
 from tidegate.runtime.coroner import Coroner
@@ -62,8 +63,16 @@ class Settlement:
     """Settles the jobs of one queue."""
 
     def __init__(
-        self, rules: Rules, handlers: Handlers, rng: Random, describer: Describer | None = None, coroner: Coroner | None = None
+        self,
+        rules: Rules,
+        handlers: Handlers,
+        rng: Random,
+        describer: Describer | None = None,
+        coroner: Coroner | None = None,
+        *,
+        judge: Judge | None = None,
     ) -> None:
+        self._judge = judge or Judge()
         self._rules = rules
         self._handlers = handlers
         self._rng = rng
@@ -127,8 +136,11 @@ class Settlement:
                     outcome, result = Failed(_too_large(handler.kind, len(result), self._rules.max_result)), None
         tell = self.account([job]) if account is None else account
         ack = settle(job, outcome, self._policy(job.kind), self._rng, tell)
-        ran = None if isinstance(outcome, Invalid) else duration
-        return replace(ack, result=result, duration=ran, ended=ended, output=output)
+        if duration is None or isinstance(outcome, Invalid):
+            return replace(ack, result=result, duration=None, ended=ended, output=output)
+        pause = outcome.retry_after if isinstance(outcome, RateLimited) else None
+        health = self._judge(job, ack.word, outcome)
+        return replace(ack, result=result, duration=duration, ended=ended, output=output, health=health, retry_after=pause)
 
     async def examined(self, job: Job[bytes], ack: Ack) -> Ack:
         """Return `ack` with the forensics, where it is a death and somebody here can tell them."""

@@ -23,10 +23,12 @@ from tidegate.store.connection import STATEMENT_TIMEOUT, RawJson, connect_async
 from tidegate.store.poolers import pooled
 from tidegate.store.protocol import Applied, Claim, Claimed, Exchange, Places
 from tidegate.store.statements import statement
-from tidegate.store.weather import calling
+from tidegate.store.weather import calling, reading_circuits
 
 __all__ = ["PostgresLine", "ack_params", "places_of"]
 
+LOCKS: Final = "SET lock_timeout = '2s'"  # nothing here waits for rows longer than others hold them: milliseconds
+FROM_THE_START: Final = [(priority, 0) for priority in range(-100, 101)]
 BOUND: Final = "SET LOCAL statement_timeout = '10s'"  # STATEMENT_TIMEOUT
 
 
@@ -50,6 +52,9 @@ class PostgresLine:
     ) -> PostgresLine:
         """Connect."""
         connection = await connect_async(database, prepare_threshold=1, row_factory=tuple_row)
+        if not pooled(connection):
+            with calling("connect"):
+                await connection.execute(LOCKS)
         return cls(connection, queue, node=node, kinds=kinds, circuits=circuits or CircuitPlan())
 
     async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
@@ -59,7 +64,7 @@ class PostgresLine:
         rows: list[Any] | None = None
         changes: list[Change] = []
         ack_seconds = 0.0
-        with calling("claim" if claim and not acks else "ack"):
+        with calling("claim" if claim and not acks else "ack"), reading_circuits():
             async with asyncio.timeout(STATEMENT_TIMEOUT):
                 if acks and claim and not reports and not pooled(self._connection):
                     async with self._connection.pipeline() as pipeline:
@@ -92,14 +97,14 @@ class PostgresLine:
 
     async def report(self, good: Good, reports: Sequence[Report] = ()) -> list[Change]:
         """See `Line.report`."""
-        with calling("circuits"):
+        with calling("circuits"), reading_circuits():
             async with asyncio.timeout(STATEMENT_TIMEOUT):
                 return await run_steps(recording(self._plan, good, reports, node=self._node), self._fetched)
 
     async def claim_suspects(self, n: int, *, alone: bool, alone_from: int) -> list[Job[bytes]]:
         """See `Line.claim_suspects`."""
         params = {**self._scope, **self._gates, "n": n, "alone": alone, "alone_from": alone_from}
-        with calling("claim"):
+        with calling("claim"), reading_circuits():
             async with asyncio.timeout(STATEMENT_TIMEOUT):
                 cursor = await self._connection.cursor(binary=True).execute(statement("claim_suspects"), params)
                 return _in_order(_job(row, row[-1] or 0) for row in await cursor.fetchall())
@@ -128,13 +133,16 @@ class PostgresLine:
 
     async def _claim(self, claim: Claim) -> psycopg.AsyncCursor[Any]:
         name, params = "claim", {**self._scope, "n": claim.n}
-        if claim.hints is None:
+        if claim.hints is None and claim.blind is None:
             name, params = "sweep", params | self._gates
         else:
-            params |= {"priorities": [hint[0] for hint in claim.hints], "seqs": [hint[1] for hint in claim.hints]}
+            hints = FROM_THE_START if claim.hints is None else claim.hints
+            params |= {"priorities": [hint[0] for hint in hints], "seqs": [hint[1] for hint in hints]}
             if claim.circuit is not None:
                 kinds = [kind for kind, circuit in zip(*self._gates.values(), strict=True) if circuit == claim.circuit]
                 name, params = "claim_circuit", params | {"circuit": claim.circuit, "circuit_kinds": kinds}
+            elif claim.blind is not None:
+                name, params = "claim_blind", params | {"kinds": list(claim.blind)}
             elif claim.gated:
                 name, params = "claim_gated", params | self._gates
         return await self._connection.cursor(binary=True).execute(statement(name), params)
@@ -218,7 +226,7 @@ def _claimed(rows: list[Any], claim: Claim, seconds: float) -> Claimed:
     if claim.circuit is not None:  # gen, room, horizon
         room = rows[0][-2]
         jobs = [_job(row, row[-3], permit=room is not None) for row in rows if row[0] is not None]
-    elif claim.gated or claim.hints is None:  # gen, horizon
+    elif claim.blind is None and (claim.gated or claim.hints is None):  # gen, horizon
         jobs = [_job(row, row[-2] or 0) for row in rows if row[0] is not None]
     else:  # gated, horizon
         gated, gens = rows[0][-2], claim.gens

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -15,6 +16,7 @@ from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec
+from tidegate.errors import CircuitsUnreadable
 from tidegate.jobs import NewJob, State
 from tidegate.lifecycle import Ack
 from tidegate.store import partitions
@@ -39,7 +41,7 @@ from tidegate.store.protocol import (
 from tidegate.store.pruning import prune_rows
 from tidegate.store.rows import EXACT_COUNT, accusation_of, enqueued, estimated, insert_of, tally_params
 from tidegate.store.statements import statement
-from tidegate.store.weather import calling
+from tidegate.store.weather import calling, reading_circuits
 
 __all__ = ["PostgresStore", "make_engine"]
 
@@ -182,7 +184,8 @@ class PostgresStore:
 
     async def circuits(self, names: Sequence[str] | None = None) -> list[CircuitRecord]:
         """See `Store.circuits`."""
-        rows = await self._run("circuit_load", {"names": None if names is None else list(names)})
+        with reading_circuits():
+            rows = await self._run("circuit_load", {"names": None if names is None else list(names)})
         return [CircuitRecord._make(row) for row in rows]
 
     async def move_circuit(
@@ -202,7 +205,7 @@ class PostgresStore:
 
     async def recount_permits(self) -> list[tuple[str, int]]:
         """See `Store.recount_permits`."""
-        with calling("recount permits"):
+        with calling("recount permits"), reading_circuits():
             async with self.engine.begin() as connection:
                 held = [row[0] for row in await _fetch(connection, "circuit_hold", {})]
                 return [(row[0], row[1]) for row in await _fetch(connection, "circuit_recount", {"names": held})] if held else []
@@ -233,6 +236,8 @@ class PostgresStore:
                 pruned = await partitions.drop_old(connection, ages)
                 pruned += await prune_rows(connection, dead=dead, most=most_dead)
                 await connection.execute(statement("forget_nodes"), {"age": 86_400.0})
+                with suppress(CircuitsUnreadable), reading_circuits():
+                    await connection.execute(statement("prune_circuits"), {"age": dead})
         return pruned
 
     async def _size(self, queue: str, state: str, counted: int) -> int:
@@ -242,7 +247,7 @@ class PostgresStore:
         return estimated(plan if isinstance(plan, list) else json.loads(plan))
 
     async def _run_steps(self, steps: Steps) -> list[Change]:
-        with calling("circuits"):
+        with calling("circuits"), reading_circuits():
             async with self.engine.connect() as connection:
                 autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
                 return await run_steps(steps, partial(_fetch, autocommit))

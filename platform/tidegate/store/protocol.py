@@ -57,6 +57,8 @@ class Claim:
     """Some circuit holds jobs back: leave out what it holds. A sweep always does; any other claim takes nothing and says so."""
     gens: Mapping[str, int] = field(default_factory=dict)
     """The generation of each kind's circuit, as far as is known, for claims that are not `gated`: those find out."""
+    blind: Sequence[str] | None = None
+    """The circuits cannot be read: take jobs of these kinds, whatever circuits say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import errors as pg
 
-from tidegate.errors import DatabaseUnreachable
+from tidegate.errors import CircuitsUnreadable, DatabaseUnreachable
 
-__all__ = ["calling", "is_weather"]
+__all__ = ["calling", "is_weather", "reading_circuits"]
 
 _PASSING = (
     psycopg.OperationalError,  # includes lost connections, shutdowns, disk full, too many connections, deadlock, serialization
@@ -44,3 +44,21 @@ def calling(operation: str) -> Iterator[None]:
             raise
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DatabaseUnreachable(f"{operation}: {first}") from error
+
+
+_UNREADABLE = (pg.UndefinedTable, pg.UndefinedColumn, pg.InsufficientPrivilege, pg.InvalidTextRepresentation, pg.LockNotAvailable)
+
+
+@contextmanager
+def reading_circuits() -> Iterator[None]:
+    """Turn what is wrong with the table of circuits alone into `CircuitsUnreadable`: jobs need not wait until it is mended.
+
+    A lock that did not come in time may be another's; then the next claim, which does without the circuits, waits for it, too.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause = getattr(error, "orig", None) or error
+        if not isinstance(cause, _UNREADABLE) or not ("circuit" in str(cause) or isinstance(cause, pg.LockNotAvailable)):
+            raise
+        raise CircuitsUnreadable(f"the circuits cannot be read: {str(cause).strip().splitlines()[0]}") from error

@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tidegate.circuit.judge import Judge
 from tidegate.errors import UnknownKind
 from tidegate.events import Enqueued, Event, emitting
 from tidegate.fingerprint import Application
@@ -77,7 +78,13 @@ class Inside:
         self._handlers = handlers
         self._transactions = transactions
         self._runner = Runner(
-            Settlement(order, handlers, Random(order.seed), Describer(Application(order.modules), with_locals=order.with_locals)),
+            Settlement(
+                order,
+                handlers,
+                Random(order.seed),
+                Describer(Application(order.modules), with_locals=order.with_locals),
+                judge=Judge.recalled(order.exceptions, handlers),
+            ),
             handlers,
             executor=self,
             transactions=transactions,

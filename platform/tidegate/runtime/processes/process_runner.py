@@ -15,6 +15,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from tidegate.circuit.judge import once
 from tidegate.errors import UnknownKind
 from tidegate.events import Event, Restarted
 from tidegate.handlers import Handler, Handlers
@@ -184,7 +185,7 @@ class ProcessRunner:
         if reports is None:
             outcome = self._judge(answer, process, captured, fault=fault, alone=len(jobs) == 1)
             duration = None if isinstance(outcome, Released) else ended - call.started
-            acks = [self._settlement.ack(job, outcome, ended=ended, duration=duration) for job in jobs]
+            acks = once([self._settlement.ack(job, outcome, ended=ended, duration=duration) for job in jobs])
             doubt = handler.wants_context is not None and answer is None  # its own transaction may have committed its ack
             reports = [Report(job, ack, unsure=doubt) for job, ack in zip(jobs, acks, strict=True)]
         process.spent = process.spent or any(_ran_out(report) for report in reports)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from tidegate.backoff import Backoff
+from tidegate.circuit import Result
 from tidegate.events import Enqueued
 from tidegate.jobs import DamagedMeta, Failure, Job, Reason, State, Word
 from tidegate.lifecycle import Ack
@@ -80,6 +81,8 @@ class Order:
     equipment: Equipment = BARE
     max_log: int = 0
     """Nothing is kept there of what is logged: it is in what the process writes, which its node keeps."""
+    exceptions: Mapping[str, Any] = field(default_factory=dict)
+    """Which exceptions count against the circuits of kinds, as `Judge.written` has it."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the order as JSON-native values."""
@@ -138,11 +141,17 @@ def _job(
 
 def _told(report: Report) -> list[Any]:
     ack = report.ack
-    if ack.word is Word.DONE and ack.result is None and report.settled is None and not (report.lost or report.unsure):
+    if (
+        ack.word is Word.DONE
+        and ack.health == "ok"
+        and ack.result is None
+        and report.settled is None
+        and not (report.lost or report.unsure)
+    ):
         return [ack.duration]  # the usual case, short
     failure = ack.failure and _words(ack.failure)
     result = None if ack.result is None else ack.result.decode()
-    flags = [report.settled, report.lost, report.unsure]
+    flags = [report.settled, report.lost, report.unsure, ack.health, ack.retry_after]
     return [ack.duration, ack.state, ack.word, ack.delay, ack.charged, failure, ack.reason, result, *flags]
 
 
@@ -156,13 +165,13 @@ def _words(failure: Failure) -> list[Any]:
 def _report(
     job: Job[bytes], ended: float, duration: float | None, state: str = "completed", word: str = "done", delay: float = 0.0,
     charged: bool = True, failure: Sequence[Any] | None = None, reason: str | None = None, result: str | None = None,
-    settled: str | None = None, lost: bool = False, unsure: bool = False,
+    settled: str | None = None, lost: bool = False, unsure: bool = False, health: Result = "ok", retry_after: float | None = None,
 ) -> Report:  # fmt: skip
     ack = Ack(
         job.id, job.lease, State(state), Word(word), delay, charged,
         None if failure is None else Failure(*failure),
         None if reason is None else Reason(reason),
         None if result is None else result.encode(),
-        duration, ended,
+        duration, ended, health=health, retry_after=retry_after,
     )  # fmt: skip
     return Report(job, ack, None if settled is None else State(settled), lost, unsure)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeVar
 
+from tidegate.circuit import Change, CircuitPlan, Good, Report
 from tidegate.errors import DatabaseUnreachable
 from tidegate.jobs import Job, State
 from tidegate.lifecycle import Ack
@@ -132,13 +133,17 @@ class FaultyLine(_Faulty):
         super().__init__(gate, weather)
         self._inner = inner
 
-    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float) -> Exchange:
+    async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
         """See `Line.exchange`. Acks and claim are two transactions: the first may land and the second not."""
         if not acks or claim is None:
-            return await self._call(lambda: self._inner.exchange(acks, claim, now=now))
-        acked = await self._call(lambda: self._inner.exchange(acks, None, now=now))
+            return await self._call(lambda: self._inner.exchange(acks, claim, now=now, reports=reports))
+        acked = await self._call(lambda: self._inner.exchange(acks, None, now=now, reports=reports))
         claimed = await self._call(lambda: self._inner.exchange((), claim, now=now))
-        return Exchange(acked.applied, claimed.claimed)
+        return Exchange(acked.applied, claimed.claimed, changes=acked.changes)
+
+    async def report(self, good: Good, reports: Sequence[Report] = ()) -> list[Change]:
+        """See `Line.report`."""
+        return await self._call(lambda: self._inner.report(good, reports))
 
     async def claim_suspects(self, n: int, *, alone: bool, alone_from: int) -> list[Job[bytes]]:
         """See `Line.claim_suspects`."""
@@ -189,10 +194,10 @@ class FaultyStore(_Faulty):
         super().__init__(gate, weather)
         self._inner = inner
 
-    async def line(self, queue: str, *, node: str, kinds: Sequence[str]) -> FaultyLine:
+    async def line(self, queue: str, *, node: str, kinds: Sequence[str], circuits: CircuitPlan | None = None) -> FaultyLine:
         """See `Store.line`."""
         self._weather.gates[node] = self._gate
-        line = await self._call(lambda: self._inner.line(queue, node=node, kinds=kinds))
+        line = await self._call(lambda: self._inner.line(queue, node=node, kinds=kinds, circuits=circuits))
         return FaultyLine(line, self._gate, self._weather)
 
     async def subscribe(self) -> FaultySubscription:
