@@ -7,7 +7,9 @@ from random import Random
 
 from tests.support.stand import until
 
+from tidegate.circuit import CircuitPlan
 from tidegate.jobs import Job, NewJob
+from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_session import QueueSession
@@ -35,6 +37,7 @@ def test_a_job_that_is_given_back_goes_before_those_that_were_behind_it() -> Non
             emit=lambda _: None,
             rng=Random(0),
             quarantine=Quarantine(),
+            circuits=KnownCircuits(CircuitPlan()),
         )
         got: list[Job[bytes]] = []
         session.serve(got.extend)

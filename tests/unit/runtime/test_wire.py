@@ -31,9 +31,19 @@ OUTCOMES = st.fixed_dictionaries(
         "state": st.sampled_from(State), "word": st.sampled_from(Word), "delay": st.floats(0, 1e6), "charged": st.booleans(),
         "failure": st.none() | FAILURES, "reason": st.none() | st.sampled_from(Reason),
         "result": st.none() | JSON.map(lambda value: json.dumps(value).encode()), "duration": st.none() | st.floats(0, 1e6),
+        "health": st.sampled_from(["ok", "fail", "ignore"]), "retry_after": st.none() | st.floats(0, 1e6),
     }
 )  # fmt: skip
-DONE = {"state": State.COMPLETED, "word": Word.DONE, "delay": 0.0, "charged": True, "failure": None, "reason": None}
+DONE = {
+    "state": State.COMPLETED,
+    "word": Word.DONE,
+    "delay": 0.0,
+    "charged": True,
+    "failure": None,
+    "reason": None,
+    "health": "ok",
+    "retry_after": None,
+}
 OUTCOMES = OUTCOMES.map(lambda outcome: {**outcome, **DONE} if outcome["word"] is Word.DONE else outcome)
 FATES = st.fixed_dictionaries({"settled": st.none() | st.sampled_from(State), "lost": st.booleans(), "unsure": st.booleans()})
 
@@ -55,7 +65,7 @@ def test_outcomes_arrive_as_they_went_but_for_the_clock(told, enqueued):
 def test_a_plain_success_is_told_in_a_few_bytes():
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     job = Job(7, "ml", "m:f", b"{}", 1, None, 0, 1, 1, moment, moment, 0.0)
-    ack = Ack(7, 1, State.COMPLETED, Word.DONE, duration=0.5)
+    ack = Ack(7, 1, State.COMPLETED, Word.DONE, duration=0.5, health="ok")
     assert write_answer([Report(job, ack)] * 2, []) == b"[[[0.5],[0.5]],[]]"
 
 
