@@ -123,6 +123,56 @@ DEATHS: Final = Row(
     ),
 )
 
+CIRCUITS: Final = Row(
+    "Circuits",
+    (
+        Panel(
+            "Circuits",
+            "Where each circuit stands. An open one holds its jobs back; they lose no attempt by that.",
+            "short",
+            (Query("max by (circuit) (tidegate_circuit_state)", "{{circuit}}"),),
+            type="state-timeline",
+            values=(Value(0, "closed", "green"), Value(1, "half-open", "yellow"), Value(2, "open", "red")),
+        ),
+        Panel(
+            "Jobs held back",
+            "Ready jobs behind circuits that do not let them through. They are no demand for more consumers.",
+            "short",
+            (
+                Query("max by (circuit) (tidegate_circuit_gated_jobs)", "{{circuit}}"),
+                Query(f"max by (queue) (tidegate_queue_gated_jobs{{{FLEET}}})", "queue {{queue}}"),
+            ),
+        ),
+        Panel(
+            "What runs say",
+            "Outcomes that went into circuits. Stale: the circuit moved since the run began, so it counts for nothing.",
+            "short",
+            (Query(increase("tidegate_circuit_outcomes_total", NODE, "circuit, outcome"), "{{circuit}} {{outcome}}"),),
+        ),
+        Panel(
+            "How long circuits have been open, and jobs waited for that",
+            "Since each circuit stopped letting its jobs through freely, and since the oldest of those was due.",
+            "s",
+            (
+                Query("max by (circuit) (tidegate_circuit_open_seconds)", "{{circuit}} open"),
+                Query("max by (circuit) (tidegate_circuit_oldest_gated_age_seconds)", "{{circuit}} oldest job"),
+            ),
+        ),
+        Panel(
+            "Transitions",
+            "How often circuits went from one state to another, and how often a node could not read the table of circuits.",
+            "short",
+            (
+                Query(increase("tidegate_circuit_transitions_total", NODE, "circuit, to"), "{{circuit}} {{to}}"),
+                Query(
+                    f"sum by (instance) (increase(tidegate_circuits_unread_total{{{NODE}}}[$__rate_interval]))",
+                    "{{instance}} unread",
+                ),
+            ),
+        ),
+    ),
+)
+
 LOSSES: Final = Row(
     "Losses and restarts",
     (
@@ -174,6 +224,6 @@ RELIABILITY: Final = Dashboard(
     "Tidegate reliability",
     "Whether jobs end well and start in time, and what stands in the way.",
     (QUEUES, KINDS, NODES),
-    (OBJECTIVES, DEATHS, LOSSES),
+    (OBJECTIVES, DEATHS, CIRCUITS, LOSSES),
     (ALERTS, VERSIONS),
 )

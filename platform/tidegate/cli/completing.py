@@ -13,7 +13,7 @@ import click
 from tidegate.cli.scope import Scope
 from tidegate.errors import TidegateError
 
-__all__ = ["kinds_here", "queues_here"]
+__all__ = ["circuits_here", "kinds_here", "queues_here"]
 
 
 def queues_here(ctx: click.Context) -> list[str]:
@@ -22,6 +22,16 @@ def queues_here(ctx: click.Context) -> list[str]:
         return list(ctx.ensure_object(Scope).settings.queue_names)
     except TidegateError:
         return []
+
+
+def circuits_here(ctx: click.Context) -> list[str]:
+    """Return the circuits of the configuration; the jobs modules are imported for it, and what they print is dropped."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        try:
+            plan = ctx.ensure_object(Scope).circuit_plan
+        except TidegateError:
+            return []
+    return [] if plan is None else [spec.name for spec in plan.specs.values() if spec.expected]
 
 
 def kinds_here(ctx: click.Context) -> list[str]:

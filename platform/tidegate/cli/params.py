@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from tidegate.cli.completing import kinds_here, queues_here
+from tidegate.cli.completing import circuits_here, kinds_here, queues_here
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -21,6 +21,7 @@ else:
     _Type = click.ParamType  # generic since click 8.5 only
 
 __all__ = [
+    "CIRCUIT",
     "JOB_ID",
     "KIND",
     "LOOPBACK",
@@ -174,6 +175,7 @@ TEXT: Final = _Text()
 QUEUE: Final = _Completed(queues_here)
 QUEUE_NAMES: Final = _Names(queues_here)
 KIND: Final = _Completed(kinds_here)
+CIRCUIT: Final = _Completed(circuits_here)
 PRIORITY: Final = Number(-100, 100, "a priority")
 LOOPBACK: Final = "127.0.0.1"
 PORT: Final = Number(0, 65_535, "a port")

@@ -26,6 +26,9 @@ TARGETS: Final = {
     "dlq": Target("tidegate.cli.dlq:dlq", "Work on dead letters: list, show, group, retry."),
     "errors": Target("tidegate.cli.errors:errors", "List, show, resolve and mute groups of errors."),
     "queues": Target("tidegate.cli.queues:queues", "List, show, explain, pause, resume and purge queues."),
+    "circuits": Target(
+        "tidegate.cli.circuits:circuits", "List and show circuits, and open, close, half-open or reset them by hand."
+    ),
     "workers": Target("tidegate.cli.workers:workers", "List the nodes of the fleet, and show what one of them is doing."),
     "db": Target("tidegate.cli.db:db", "Migrate the database, and show how it stands."),
     "config": Target("tidegate.cli.config:config", "Check and show the settings."),
@@ -39,7 +42,6 @@ TARGETS: Final = {
 LATER: Final = {
     "autoscaler": "the autoscaler",
     "bench": "benchmarks",
-    "circuits": "circuit breakers",
     "cron": "periodic jobs",
     "reload": "reload without restart",
     "scale": "scaling by hand",

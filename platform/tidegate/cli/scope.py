@@ -19,6 +19,7 @@ from tidegate.errors import ConfigurationError, TidegateError, UnknownKind
 if TYPE_CHECKING:
     import psycopg
 
+    from tidegate.circuit import CircuitPlan
     from tidegate.dead_letters import DeadLetterQueue, ErrorGroups, Redrives
     from tidegate.handlers import Handlers, JobSpec
     from tidegate.introspection import Inspector
@@ -69,6 +70,17 @@ class Scope:
         """The handlers; None where they do not import here: what is asked for can be shown all the same."""
         try:
             return self.handlers
+        except TidegateError:
+            return None
+
+    @cached_property
+    def circuit_plan(self) -> CircuitPlan | None:
+        """The circuits of the configuration; None where the handlers do not import here, or it says what cannot hold."""
+        from tidegate.circuit.assignment import assign  # noqa: PLC0415 - likewise
+
+        handlers = self.known_handlers
+        try:
+            return None if handlers is None else assign(self.settings, handlers, rng=float).plan
         except TidegateError:
             return None
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,20 +12,12 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tidegate.introspection import iso
+from tidegate.introspection.actor import whoami
 from tidegate.introspection.asking import asking
 from tidegate.introspection.stored import readable
 from tidegate.store.statements import statement
 
 __all__ = ["Audit", "AuditEntry", "whoami"]
-
-
-def whoami() -> str:
-    """Return who is at work here, as user@host."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
 
 
 @dataclass(frozen=True, slots=True)

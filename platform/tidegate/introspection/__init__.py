@@ -1,10 +1,13 @@
 """Looking at a platform and intervening by hand: what the command line and the dashboard do, as a library.
 
-`Inspector` answers questions in the promised shapes; `Operator` cancels, retries, pauses and purges.
+`Inspector` answers questions in the promised shapes; `Operator` cancels, retries, pauses and purges;
+`Circuits` does both for circuits.
 """
 
 from tidegate.introspection.asking import NoPartition
 from tidegate.introspection.asking_nodes import ANSWER_TIMEOUT, ask_node, named_node
+from tidegate.introspection.circuit_views import CircuitEvent, CircuitView, why_gated
+from tidegate.introspection.circuits import Circuits
 from tidegate.introspection.explain import JobFacts, QueueFacts, Why, why_job, why_queue
 from tidegate.introspection.inspector import STATES, Inspector, JobFilter
 from tidegate.introspection.interventions import Cancelled, Operator, Retried
@@ -15,6 +18,9 @@ __all__ = [
     "STATES",
     "AttemptView",
     "Cancelled",
+    "CircuitEvent",
+    "CircuitView",
+    "Circuits",
     "Inspector",
     "JobDetail",
     "JobFacts",
@@ -31,6 +37,7 @@ __all__ = [
     "ask_node",
     "iso",
     "named_node",
+    "why_gated",
     "why_job",
     "why_queue",
 ]

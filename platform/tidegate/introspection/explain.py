@@ -40,6 +40,8 @@ class QueueFacts:
     ready: int
     scheduled: int
     running: int
+    held_back: Sequence[Why] = ()
+    """What circuits have to do with its jobs."""
 
     @property
     def pool(self) -> PoolView:
@@ -66,6 +68,8 @@ class JobFacts:
     """Ready jobs of its queue that go first; exact up to 10,000."""
     rate: float
     queue: QueueFacts
+    held_back: Why | None = None
+    """What its circuit has to do with it, where that holds jobs back."""
 
 
 def why_job(facts: JobFacts) -> list[Why]:
@@ -75,6 +79,8 @@ def why_job(facts: JobFacts) -> list[Why]:
     reasons = [*_closed(facts.queue), *_unknown(facts)]
     if facts.state == State.SCHEDULED:
         return [*_not_due(facts), *reasons]
+    if facts.held_back is not None:
+        return [*reasons, facts.held_back]  # however many are before it: they are passed by, or held back, too
     reasons += [*_ahead(facts), *_pool(facts.queue)]
     return reasons or [Why("next", "nothing stands in its way: it is taken by the next claim")]
 
@@ -86,6 +92,7 @@ def why_queue(facts: QueueFacts) -> list[Why]:
     reasons = list(_closed(facts))
     if not facts.ready and facts.scheduled:
         reasons.append(Why("not_due", f"{facts.scheduled:,} jobs of it are scheduled for later, and none is ready"))
+    reasons += facts.held_back
     if facts.ready:
         reasons += _pool(facts)
     return reasons or [Why("moving", f"nothing stands in its way: {facts.running:,} jobs run, {facts.ready:,} are ready")]

@@ -6,6 +6,7 @@ Every question is one short statement or a few, at a cost that does not grow wit
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -15,6 +16,8 @@ from psycopg.rows import dict_row
 
 from tidegate.errors import NotFound, nearest
 from tidegate.introspection.asking import asking
+from tidegate.introspection.circuit_views import why_gated
+from tidegate.introspection.circuits import Circuits, gated_jobs
 from tidegate.introspection.explain import JobFacts, QueueFacts, Why, why_job, why_queue
 from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView
 from tidegate.introspection.stored import call_parts, readable
@@ -109,7 +112,7 @@ class Inspector:
                 return detail, [Why("over", f"it is {detail.job.state}", f"tidegate jobs show {job_id}")]
             [row] = rows
             queue = self._queue_facts(row.pop("queue"), paused=row.pop("paused"))
-            facts = JobFacts(**row, queue=queue)
+            facts = JobFacts(**row, queue=queue, held_back=self._held_back(row["kind"]))
         return detail, why_job(facts)
 
     def explain_queue(self, name: str) -> list[Why]:
@@ -117,11 +120,25 @@ class Inspector:
         view = self.queue(name)
         with asking("explain the queue"):
             facts = self._queue_facts(name, paused=view.paused)
-        return why_queue(replace(facts, ready=view.ready, scheduled=view.scheduled, running=view.running))
+            held = self._held_back_in(name)
+        return why_queue(replace(facts, ready=view.ready, scheduled=view.scheduled, running=view.running, held_back=held))
 
     def _queue_facts(self, name: str, *, paused: bool) -> QueueFacts:
         serving = [node for node in self._nodes() if name in node.queues]
         return QueueFacts(name, paused, serving, ready=0, scheduled=0, running=0)
+
+    def _held_back(self, kind: str) -> Why | None:
+        views = (view for view in Circuits(self._connection).all() if kind in view.kinds)
+        return next((why for view in views if (why := why_gated(view)) is not None), None)
+
+    def _held_back_in(self, queue: str) -> list[Why]:
+        gated = {each.circuit: each.jobs for each in gated_jobs(self._connection) if each.queue == queue}
+        found = ((view, why_gated(view)) for view in Circuits(self._connection).all() if view.circuit in gated)
+        return [
+            replace(why, text=f"{gated[view.circuit]:,} ready jobs of it wait: {why.text}")
+            for view, why in found
+            if why is not None
+        ]
 
     def nodes(self) -> list[NodeView]:
         """Return the live nodes, the oldest first."""
@@ -134,9 +151,12 @@ class Inspector:
         dead = {row["queue"]: row["dead"] for row in self._rows("inspect_dead")}
         named = _union(self._declared, sorted({queue for node in nodes for queue in node.queues} | {*paused, *dead}))
         counts = {row["queue"]: row for row in self._rows("snapshot", {"queues": named, "exact": EXACT_COUNT})}
-        return [self._queue(counts[name], nodes, dead.get(name, 0)) for name in _union(named, counts)]
+        gated = Counter[str]()
+        for each in gated_jobs(self._connection):
+            gated[each.queue] += each.jobs
+        return [self._queue(counts[name], nodes, dead.get(name, 0), gated[name]) for name in _union(named, counts)]
 
-    def _queue(self, row: Mapping[str, Any], nodes: Sequence[NodeView], dead: int) -> QueueView:
+    def _queue(self, row: Mapping[str, Any], nodes: Sequence[NodeView], dead: int, gated: int) -> QueueView:
         name = row["queue"]
         serving = [node for node in nodes if name in node.queues]
         return QueueView(
@@ -150,6 +170,7 @@ class Inspector:
             oldest_ready_age=row["oldest_ready_age"],
             consumers=sum((node.pool(name) for node in serving), PoolView()),
             nodes=len(serving),
+            gated=gated,
         )
 
     def _size(self, queue: str, state: str, counted: int) -> int:

@@ -60,7 +60,7 @@ class QueueView:
     nodes: int
     """Live nodes that serve it."""
     gated: int = 0
-    """Ready jobs that an open circuit holds back; there are no circuits yet."""
+    """Of the ready jobs, those that a circuit holds back; exact among the first 50,000, in proportion beyond."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the promised shape."""

@@ -69,9 +69,14 @@ def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], *, now: flo
             jobs[queue, state] = jobs.get((queue, state), 0.0) + count
         oldest[queue,] = max(oldest.get((queue,), 0.0), counts.oldest_ready_age or 0.0)
         paused[queue,] = max(paused.get((queue,), 0.0), float(counts.paused))
+    gated: dict[Labels, float] = dict.fromkeys(paused, 0.0)
+    for held in snapshot.gated:
+        queue = labels[held.queue]
+        gated[queue,] = gated.get((queue,), 0.0) + held.jobs
     yield gauge(catalogue.QUEUE_JOBS, jobs)
     yield gauge(catalogue.OLDEST_READY, oldest)
     yield gauge(catalogue.QUEUE_PAUSED, paused)
+    yield gauge(catalogue.QUEUE_GATED, gated)
     yield gauge(catalogue.SNAPSHOT_AGE, {(): max(now - snapshot.at, 0.0)})
     if snapshot.health is not None:
         yield from _health_gauges(snapshot.health, declared)

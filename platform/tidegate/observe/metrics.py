@@ -17,6 +17,9 @@ from prometheus_client.registry import Collector
 
 from tidegate.events import (
     Acked,
+    CircuitChanged,
+    CircuitOutcomes,
+    CircuitsUnread,
     Claimed,
     DatabaseFailed,
     DeadLettered,
@@ -34,6 +37,7 @@ from tidegate.events import (
 )
 from tidegate.jobs import Reason
 from tidegate.observe import catalogue
+from tidegate.observe.circuits import CircuitTallies, circuit_gauges
 from tidegate.observe.families import Family, Labels, counter, empty, histogram
 from tidegate.observe.gauges import fleet_gauges, node_gauges
 from tidegate.observe.labels import KINDS, NOBODY, Kinds, Queues, child_label
@@ -59,6 +63,7 @@ class Metrics(Collector):
         self._dead = Counts()
         self._deaths: dict[Labels, str] = {}
         self._nodes_lost = 0
+        self._circuits = CircuitTallies(node.supervisor.circuits.plan, limit=node.settings.metrics.kinds)
         self._restarts = Counts()
         self._errors = Counts()
         self._blocked = Counts()
@@ -99,6 +104,12 @@ class Metrics(Collector):
                 self._restarts[child_label(event.child),] += 1
             case DatabaseFailed():
                 self._errors[event.operation,] += 1
+            case CircuitOutcomes():
+                self._circuits.said(event)
+            case CircuitChanged():
+                self._circuits.moved(event)
+            case CircuitsUnread():
+                self._circuits.unread += 1
             case LoopBlocked():
                 self._blocked[event.queue or NOBODY, NOBODY if event.kind is None else self._kinds[event.kind]] += 1
             case _:
@@ -121,6 +132,8 @@ class Metrics(Collector):
         yield from node_gauges(supervisor, self._node.queues)
         now = asyncio.get_running_loop().time()
         yield from fleet_gauges(supervisor.snapshot, self._node.settings.queue_names, now=now)
+        if supervisor.snapshot is not None:
+            yield from circuit_gauges(supervisor.circuits, supervisor.snapshot.gated, self._circuits.labels, now=now)
 
     def _of_events(self) -> Iterator[Family]:
         queues = self._queues.items()
@@ -141,6 +154,7 @@ class Metrics(Collector):
         yield counter(catalogue.ERRORS_NEW, {(queue,): tally.new_errors for queue, tally in queues})
         yield counter(catalogue.ERRORS_REGRESSED, {(queue,): tally.regressed for queue, tally in queues})
         yield counter(catalogue.NODES_LOST, {(): self._nodes_lost})
+        yield from self._circuits.collect()
         yield counter(catalogue.RESTARTS, self._restarts)
         yield counter(catalogue.DATABASE_ERRORS, self._errors)
         yield counter(catalogue.LOOP_BLOCKED, self._blocked)

@@ -7,6 +7,7 @@ jobs that were held back, whether to start a job that was claimed just before it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,13 @@ class CircuitBreaker:
         if record.ramp_from is not None:
             due = record.ramp_from + RAMP_STEPS * self.spec.config.ramp
         return float("inf") if due is None else self.heard_at + due - record.now
+
+    def open_for(self, now: float) -> float:
+        """Return for how many seconds it has not let runs through freely, as of `now` on the loop's clock; 0: it does."""
+        record = self.record
+        if record is None or record.opened_at is None:
+            return 0.0
+        return max(record.now - record.opened_at + now - self.heard_at, 0.0)
 
     def describe(self, now: float) -> dict[str, Any]:
         """Return its state for whoever wants to see it, as of `now` on the loop's clock."""
@@ -114,6 +122,11 @@ class KnownCircuits:
         """Return the circuit of a kind of jobs; None where it has none."""
         name = self.plan.by_kind.get(kind)
         return None if name is None else self[name]
+
+    def describe(self, kind: str) -> dict[str, Any] | None:
+        """Return the state of a kind's circuit as of now, for whoever wants to see it; None where it has none."""
+        breaker = self.of_kind(kind)
+        return None if breaker is None else breaker.describe(asyncio.get_running_loop().time())
 
     def holds_back(self, job: Job[Any]) -> str | None:
         """Return the circuit that would not have let a claimed job through by now; None: start it.

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from tidegate.errors import CircuitsUnreadable
@@ -17,6 +18,7 @@ from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason
 from tidegate.runtime.coroner import Coroner
 from tidegate.settings import Retention
+from tidegate.store.gated import Gated
 from tidegate.store.health import Health
 from tidegate.store.protocol import UNKNOWN_AFTER, QueueCounts, Store
 
@@ -40,6 +42,8 @@ class Snapshot:
     queues: tuple[QueueCounts, ...]
     health: Health | None = None
     """How the database is; looked at less often."""
+    gated: tuple[Gated, ...] = ()
+    """The jobs that circuits hold back."""
 
 
 class Maintenance:
@@ -56,6 +60,7 @@ class Maintenance:
     ) -> None:
         self.snapshot: Snapshot | None = None
         self._health: Health | None = None
+        self._gated: tuple[Gated, ...] = ()
         self._store = store
         self._queues = tuple(queues)
         self._retention = retention
@@ -74,9 +79,16 @@ class Maintenance:
 
     async def _look(self) -> None:
         counts = await self._store.snapshot(self._queues)
-        self.snapshot = Snapshot(asyncio.get_running_loop().time(), tuple(counts), self._health)
+        await self._when_due("gated", 0.0, partial(self._count_gated, counts))
+        self.snapshot = Snapshot(asyncio.get_running_loop().time(), tuple(counts), self._health, self._gated)
         for each in counts:
             self._emit(QueueDepth(each.queue, each.scheduled, each.ready, each.running, each.oldest_ready_age, each.paused))
+
+    async def _count_gated(self, counts: Sequence[QueueCounts]) -> None:
+        try:
+            self._gated = tuple(await self._store.gated({each.queue: each.ready for each in counts}))
+        except CircuitsUnreadable as error:
+            logger.warning("the jobs that circuits hold back could not be counted: %s", error)
 
     async def _examine(self) -> None:
         self._health = await self._store.health()

@@ -216,6 +216,7 @@ class QueueSupervisor(Supervisor):
             known=lambda: self.snapshot,
             errors=self.errors,
             versions=self._versions,
+            circuit=self.circuits.describe,
         )
 
     def _error_writer(self) -> ErrorWriter:

@@ -23,6 +23,7 @@ from tidegate.store import partitions
 from tidegate.store.bulk import COPY_FROM, copy_jobs
 from tidegate.store.circuits import Steps, moving, registering, run_steps
 from tidegate.store.connection import connect_async, sqlalchemy_url
+from tidegate.store.gated import LOOKED_AT, Gated, gated_of
 from tidegate.store.health import DeadGroup, Health, TableHealth
 from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
@@ -209,6 +210,12 @@ class PostgresStore:
             async with self.engine.begin() as connection:
                 held = [row[0] for row in await _fetch(connection, "circuit_hold", {})]
                 return [(row[0], row[1]) for row in await _fetch(connection, "circuit_recount", {"names": held})] if held else []
+
+    async def gated(self, ready: Mapping[str, int]) -> list[Gated]:
+        """See `Store.gated`."""
+        with reading_circuits():
+            rows = await self._run("circuits_gated", {"most": LOOKED_AT})
+        return gated_of(rows, ready)
 
     async def now(self) -> datetime:
         """See `Store.now`."""

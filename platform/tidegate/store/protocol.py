@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
+from tidegate.store.gated import Gated
 from tidegate.store.health import Health
 
 __all__ = [
@@ -303,6 +304,9 @@ class Store(Protocol):
 
     async def recount_permits(self) -> list[tuple[str, int]]:
         """Set the permits that are out to what running jobs say; return the circuits where they were something else."""
+
+    async def gated(self, ready: Mapping[str, int]) -> list[Gated]:
+        """Return the ready jobs that circuits hold back; `ready` has the sizes of queues, for those too large to be looked at."""
 
     async def now(self) -> datetime:
         """Return the time, with its zone."""

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 from prometheus_client import CollectorRegistry
 
+from tidegate.circuit import CircuitPlan
 from tidegate.events import Events
 from tidegate.observe.labels import KINDS
 from tidegate.runtime.consumer_pool import PoolSize
+from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.loop_lag import LoopLag
 from tidegate.supervision import ChildDown
 
@@ -60,6 +62,7 @@ class Stage:
         self.lag = LoopLag()
         self.snapshot = None
         self.left = 20.0
+        self.circuits = KnownCircuits(CircuitPlan())
         self.lease = SimpleNamespace(remaining=lambda: self.left)
 
     @property

@@ -33,7 +33,21 @@ PROMISED = {
     "tidegate_leader": "",
     "tidegate_snapshot_age_seconds": "",
 }
-BOUNDED = {"queue", "kind", "outcome", "reason", "state", "operation", "child", "version", "table", "fingerprint", "error"}
+BOUNDED = {
+    "queue",
+    "kind",
+    "outcome",
+    "reason",
+    "state",
+    "operation",
+    "child",
+    "version",
+    "table",
+    "fingerprint",
+    "error",
+    "circuit",
+    "to",
+}
 
 
 def test_every_promised_metric_is_there_with_its_labels():

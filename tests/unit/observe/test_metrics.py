@@ -12,8 +12,12 @@ from prometheus_client.registry import DuplicateTimeseries
 from tests.unit.observe.stage import Queue, Session, Stage, samples
 
 from tidegate import __version__
+from tidegate.circuit import CircuitPlan, CircuitSpec
 from tidegate.events import (
     Acked,
+    CircuitChanged,
+    CircuitOutcomes,
+    CircuitsUnread,
     Claimed,
     ConsumersChanged,
     DatabaseFailed,
@@ -35,10 +39,13 @@ from tidegate.observe.catalogue import CATALOGUE, Exists
 from tidegate.observe.labels import KINDS, OTHER
 from tidegate.observe.metrics import EnqueueMetrics, Metrics
 from tidegate.runtime.consumer_pool import PoolSize
+from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.maintenance import Snapshot
+from tidegate.store.gated import Gated
 from tidegate.store.health import DeadGroup, Health, TableHealth
 from tidegate.store.protocol import QueueCounts
 from tidegate.testing import run_virtual
+from tidegate.testing.memory import MemoryDatabase, MemoryStore
 
 
 def scraped(stage, name, *events, metrics=None):
@@ -356,6 +363,7 @@ def test_until_the_database_was_looked_at_nothing_is_said_of_it():
 async def full():
     """Return metrics in which everything happened, on a leader."""
     stage = leading(counts("email", ready=1))
+    stage.circuits = KnownCircuits(CircuitPlan([CircuitSpec("smtp")]))
     metrics = Metrics(stage)
     for event in (
         JobStarted("email", 'ma"il:\\se\nnd', 1, 1, 0.1),
@@ -473,3 +481,41 @@ def test_queues_that_nobody_declared_cannot_grow_a_scrape_without_end():
     ready = {labels: value for labels, value in scraped(stage, "tidegate_queue_jobs", metrics=metrics).items() if value}
     assert (ready[OTHER, "ready"], sum(ready.values())) == (9_980, 10_000)
     assert scraped(stage, "tidegate_queue_oldest_ready_age_seconds", metrics=metrics)[OTHER,] == 2.0
+
+
+def test_circuits_are_told_by_what_was_heard_and_what_the_leader_knows():
+    stage = Stage()
+    stage.circuits = KnownCircuits(CircuitPlan([CircuitSpec("smtp", kinds=("mail:send",)), CircuitSpec("gpu", expected=False)]))
+    metrics = Metrics(stage)
+    assert scraped(stage, "tidegate_circuit_transitions_total", metrics=metrics) == {("smtp", "open"): 0}
+    heard = (
+        CircuitOutcomes("smtp", "fail", 5),
+        CircuitChanged("smtp", "closed", "open", "failure_rate", 1, 10, 5, 0, None),
+        CircuitsUnread("away"),
+    )
+    assert scraped(stage, "tidegate_circuit_transitions_total", *heard, metrics=metrics) == {("smtp", "open"): 1}
+    assert scraped(stage, "tidegate_circuit_outcomes_total", metrics=metrics) == {("smtp", "fail"): 5, ("smtp", "ok"): 0}
+    assert scraped(stage, "tidegate_circuits_unread_total", metrics=metrics) == {(): 1}
+
+
+def test_the_leader_tells_how_every_circuit_stands_with_zeros_for_those_that_never_moved():
+    async def main():
+        stage = Stage("email")
+        specs = [CircuitSpec("smtp", kinds=("mail:send",)), CircuitSpec("gpu")]
+        stage.circuits = KnownCircuits(CircuitPlan(specs))
+        metrics = Metrics(stage)
+        assert samples(metrics.registry, "tidegate_circuit_state") == {}
+        now = asyncio.get_running_loop().time()
+        database = MemoryDatabase(asyncio.get_running_loop().time)
+        store = MemoryStore(database)
+        await store.know_circuits(stage.circuits.plan, node="n1")
+        await store.move_circuit("smtp", lambda circuit, at: circuit.force("forced_open", at), rng=float)
+        stage.circuits.learn(await store.circuits(), now)
+        stage.snapshot = Snapshot(now, (QueueCounts("email", 0, 4, 0, 1.0, False),), None, (Gated("email", "smtp", 3, 7.5),))
+        assert samples(metrics.registry, "tidegate_circuit_state") == {("smtp",): 2, ("gpu",): 0}
+        assert samples(metrics.registry, "tidegate_circuit_gated_jobs") == {("smtp",): 3, ("gpu",): 0}
+        assert samples(metrics.registry, "tidegate_circuit_oldest_gated_age_seconds") == {("smtp",): 7.5, ("gpu",): 0}
+        assert samples(metrics.registry, "tidegate_queue_gated_jobs") == {("email",): 3}
+        assert samples(metrics.registry, "tidegate_circuit_open_seconds")[("gpu",)] == 0
+
+    run_virtual(main())

@@ -13,6 +13,7 @@ from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, Circui
 from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
 from tidegate.store.circuits import is_silent, moving, recording, registering, returning, run_blocking
+from tidegate.store.gated import Gated, gated_of
 from tidegate.store.health import DeadGroup, Health
 from tidegate.store.listener import Notification, parse
 from tidegate.store.protocol import (
@@ -312,6 +313,17 @@ class MemoryStore:
         await asyncio.sleep(0)
         out = [row.permit for row in self.database.jobs.values() if row.state is State.RUNNING and row.permit is not None]
         return self.database.circuits.recount(out)
+
+    async def gated(self, ready: Mapping[str, int]) -> list[Gated]:
+        """See `Store.gated`."""
+        await asyncio.sleep(0)
+        by_kind = {kind: row.name for row in self.database.circuits.rows.values() if row.gates for kind in row.kinds}
+        jobs, now = self.database.jobs.values(), self.database.clock()
+        held = [(job.queue, by_kind[job.kind], job.run_at) for job in jobs if job.state is State.READY and job.kind in by_kind]
+        due: dict[tuple[str, str], list[float]] = {}
+        for queue, circuit, run_at in held:
+            due.setdefault((queue, circuit), []).append(run_at)
+        return gated_of([(queue, circuit, len(at), now - min(at)) for (queue, circuit), at in sorted(due.items())], ready)
 
     async def now(self) -> datetime:
         """See `Store.now`."""
