@@ -6,33 +6,33 @@ dashboards to it. A name that is in here is a promise. No ids, arguments or mess
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 
-__all__ = ["CATALOGUE", "Exists", "Metric"]
+from tidegate.observe.circuit_catalogue import (
+    CIRCUIT_GATED,
+    CIRCUIT_GATED_AGE,
+    CIRCUIT_OPEN,
+    CIRCUIT_OUTCOMES,
+    CIRCUIT_STATE,
+    CIRCUIT_TRANSITIONS,
+    CIRCUITS_UNREAD,
+    QUEUE_GATED,
+)
+from tidegate.observe.metric import Exists, Metric
 
-
-class Exists(StrEnum):
-    """Where a metric has samples."""
-
-    NODE = "every node, from its start"
-    EVENT = "every node, from the first time it happens"
-    LEADER = "the leader only, from its first snapshot"
-    CLIENT = "where jobs are enqueued, from the first one"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric. Counters are named as they are scraped, with their `_total`."""
-
-    name: str
-    type: Literal["counter", "gauge", "histogram"]
-    labels: tuple[str, ...]
-    help: str
-    exists: Exists
-    buckets: tuple[float, ...] = ()
-    """Upper bounds of a histogram, without the last one, which is infinite."""
+__all__ = [
+    "CATALOGUE",
+    "CIRCUITS_UNREAD",
+    "CIRCUIT_GATED",
+    "CIRCUIT_GATED_AGE",
+    "CIRCUIT_OPEN",
+    "CIRCUIT_OUTCOMES",
+    "CIRCUIT_STATE",
+    "CIRCUIT_TRANSITIONS",
+    "QUEUE_GATED",
+    "Exists",
+    "Metric",
+]
 
 
 # Jobs take milliseconds or hours, so these go on where the usual ones end.
@@ -264,63 +264,6 @@ SNAPSHOT_AGE: Final = Metric(
     "gauge",
     (),
     "Age of the leader's snapshot, from which the fleet's metrics come.",
-    Exists.LEADER,
-)
-
-CIRCUIT_TRANSITIONS: Final = Metric(
-    "tidegate_circuit_transitions_total",
-    "counter",
-    ("circuit", "to"),
-    "Transitions of circuits, told by the node whose outcome or clock it was; those by hand, by the leader.",
-    Exists.EVENT,
-)
-CIRCUIT_OUTCOMES: Final = Metric(
-    "tidegate_circuit_outcomes_total",
-    "counter",
-    ("circuit", "outcome"),
-    "What runs said of their circuits: ok, fail, slow; ignored; stale, where it moved since they began; unread, where it was away.",
-    Exists.EVENT,
-)
-CIRCUITS_UNREAD: Final = Metric(
-    "tidegate_circuits_unread_total",
-    "counter",
-    (),
-    "Times that this node could not read the circuits and went on by what it knew last.",
-    Exists.NODE,
-)
-CIRCUIT_STATE: Final = Metric(
-    "tidegate_circuit_state",
-    "gauge",
-    ("circuit",),
-    "0 where the circuit is closed, 1 half-open, 2 open or forced open.",
-    Exists.LEADER,
-)
-CIRCUIT_GATED: Final = Metric(
-    "tidegate_circuit_gated_jobs",
-    "gauge",
-    ("circuit",),
-    "Ready jobs that the circuit holds back; exact among the first 50,000 of a queue, in proportion beyond.",
-    Exists.LEADER,
-)
-CIRCUIT_GATED_AGE: Final = Metric(
-    "tidegate_circuit_oldest_gated_age_seconds",
-    "gauge",
-    ("circuit",),
-    "For how long the oldest job that the circuit holds back has been due; 0 where there is none.",
-    Exists.LEADER,
-)
-CIRCUIT_OPEN: Final = Metric(
-    "tidegate_circuit_open_seconds",
-    "gauge",
-    ("circuit",),
-    "For how long the circuit has not let jobs through freely; 0 while it is closed.",
-    Exists.LEADER,
-)
-QUEUE_GATED: Final = Metric(
-    "tidegate_queue_gated_jobs",
-    "gauge",
-    ("queue",),
-    "Of the queue's ready jobs, those that circuits hold back; likewise.",
     Exists.LEADER,
 )
 

@@ -245,7 +245,8 @@ class QueueSupervisor(Supervisor):
         return Listener(self._ports.subscribe, self._switchboard, emit=self.events.emit, rng=self._rng)
 
     def _circuits(self) -> CircuitBreakers:
-        keeper = CircuitBreakers(
+        self._switchboard.on_circuit = lambda: self.circuits.look()  # noqa: PLW0108 - the keeper puts its own there
+        return CircuitBreakers(
             self.circuits,
             store=self._store,
             node=lambda: self.node,
@@ -254,8 +255,6 @@ class QueueSupervisor(Supervisor):
             emit=self.events.emit,
             rng=self._rng,
         )
-        self._switchboard.on_circuit = self.circuits.look
-        return keeper
 
     def _membership(self) -> Supervisor:
         children = (

@@ -317,13 +317,9 @@ class MemoryStore:
     async def gated(self, ready: Mapping[str, int]) -> list[Gated]:
         """See `Store.gated`."""
         await asyncio.sleep(0)
-        by_kind = {kind: row.name for row in self.database.circuits.rows.values() if row.gates for kind in row.kinds}
-        jobs, now = self.database.jobs.values(), self.database.clock()
-        held = [(job.queue, by_kind[job.kind], job.run_at) for job in jobs if job.state is State.READY and job.kind in by_kind]
-        due: dict[tuple[str, str], list[float]] = {}
-        for queue, circuit, run_at in held:
-            due.setdefault((queue, circuit), []).append(run_at)
-        return gated_of([(queue, circuit, len(at), now - min(at)) for (queue, circuit), at in sorted(due.items())], ready)
+        rows = self.database.jobs.values()
+        ready_jobs = [(row.queue, row.kind, row.run_at) for row in rows if row.state is State.READY]
+        return gated_of(self.database.circuits.held(ready_jobs), ready)
 
     async def now(self) -> datetime:
         """See `Store.now`."""

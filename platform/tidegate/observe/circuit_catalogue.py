@@ -1,0 +1,75 @@
+"""The part of the catalogue that is about circuits."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tidegate.observe.metric import Exists, Metric
+
+__all__ = [
+    "CIRCUITS_UNREAD",
+    "CIRCUIT_GATED",
+    "CIRCUIT_GATED_AGE",
+    "CIRCUIT_OPEN",
+    "CIRCUIT_OUTCOMES",
+    "CIRCUIT_STATE",
+    "CIRCUIT_TRANSITIONS",
+    "QUEUE_GATED",
+]
+
+CIRCUIT_TRANSITIONS: Final = Metric(
+    "tidegate_circuit_transitions_total",
+    "counter",
+    ("circuit", "to"),
+    "Transitions of circuits, told by the node whose outcome or clock it was; those by hand, by the leader.",
+    Exists.EVENT,
+)
+CIRCUIT_OUTCOMES: Final = Metric(
+    "tidegate_circuit_outcomes_total",
+    "counter",
+    ("circuit", "outcome"),
+    "What runs said of their circuits: ok, fail, slow; ignored; stale, where it moved since they began; unread, where it was away.",
+    Exists.EVENT,
+)
+CIRCUITS_UNREAD: Final = Metric(
+    "tidegate_circuits_unread_total",
+    "counter",
+    (),
+    "Times that this node could not read the circuits and went on by what it knew last.",
+    Exists.NODE,
+)
+CIRCUIT_STATE: Final = Metric(
+    "tidegate_circuit_state",
+    "gauge",
+    ("circuit",),
+    "0 where the circuit is closed, 1 half-open, 2 open or forced open.",
+    Exists.LEADER,
+)
+CIRCUIT_GATED: Final = Metric(
+    "tidegate_circuit_gated_jobs",
+    "gauge",
+    ("circuit",),
+    "Ready jobs that the circuit holds back; exact among the first 50,000 of a queue, in proportion beyond.",
+    Exists.LEADER,
+)
+CIRCUIT_GATED_AGE: Final = Metric(
+    "tidegate_circuit_oldest_gated_age_seconds",
+    "gauge",
+    ("circuit",),
+    "For how long the oldest job that the circuit holds back has been due; 0 where there is none.",
+    Exists.LEADER,
+)
+CIRCUIT_OPEN: Final = Metric(
+    "tidegate_circuit_open_seconds",
+    "gauge",
+    ("circuit",),
+    "For how long the circuit has not let jobs through freely; 0 while it is closed.",
+    Exists.LEADER,
+)
+QUEUE_GATED: Final = Metric(
+    "tidegate_queue_gated_jobs",
+    "gauge",
+    ("queue",),
+    "Of the queue's ready jobs, those that circuits hold back; likewise.",
+    Exists.LEADER,
+)
