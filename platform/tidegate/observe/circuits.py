@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from tidegate.circuit import CircuitPlan
@@ -22,14 +23,32 @@ STATES: Final = {"closed": 0.0, "forced_closed": 0.0, "half_open": 1.0, "open": 
 
 
 class CircuitTallies:
-    """What was heard of circuits. Of the node's own, openings and failures are there from the start, at zero."""
+    """What was heard of circuits. Of the node's own, openings and failures are there from its start, at zero.
 
-    def __init__(self, plan: CircuitPlan, *, limit: int = KINDS) -> None:
-        own = [spec.name for spec in plan.specs.values() if spec.expected]
-        self.labels = Kinds(own, limit=limit)
+    `plan` is asked when the node has started, which is before anything is heard or read.
+    """
+
+    def __init__(self, plan: Callable[[], CircuitPlan], *, limit: int = KINDS) -> None:
         self.unread = 0
-        self._transitions = Counts({(self.labels[name], "open"): 0.0 for name in own})
-        self._outcomes = Counts({(self.labels[name], outcome): 0.0 for name in own for outcome in ("ok", "fail")})
+        self._plan = plan
+        self._limit = limit
+
+    @cached_property
+    def labels(self) -> Kinds:
+        """The labels of circuits, kept few."""
+        return Kinds(self._own, limit=self._limit)
+
+    @cached_property
+    def _own(self) -> list[str]:
+        return [spec.name for spec in self._plan().specs.values() if spec.expected]
+
+    @cached_property
+    def _transitions(self) -> Counts:
+        return Counts({(self.labels[name], "open"): 0.0 for name in self._own})
+
+    @cached_property
+    def _outcomes(self) -> Counts:
+        return Counts({(self.labels[name], outcome): 0.0 for name in self._own for outcome in ("ok", "fail")})
 
     def said(self, event: CircuitOutcomes) -> None:
         """Count what runs said."""

@@ -63,7 +63,7 @@ class Metrics(Collector):
         self._dead = Counts()
         self._deaths: dict[Labels, str] = {}
         self._nodes_lost = 0
-        self._circuits = CircuitTallies(node.supervisor.circuits.plan, limit=node.settings.metrics.kinds)
+        self._circuits = CircuitTallies(lambda: node.supervisor.circuits.plan, limit=node.settings.metrics.kinds)
         self._restarts = Counts()
         self._errors = Counts()
         self._blocked = Counts()
