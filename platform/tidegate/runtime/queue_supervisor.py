@@ -208,16 +208,10 @@ class QueueSupervisor(Supervisor):
 
     def _coroner(self) -> Forensics:
         return Forensics(
-            store=self._store,
-            queues=self.settings.queue_names,
-            fresh=self.settings.snapshot,
-            node=lambda: self.node,
-            pools=lambda: self.status()["queues"],
-            known=lambda: self.snapshot,
-            errors=self.errors,
-            versions=self._versions,
+            store=self._store, queues=self.settings.queue_names, fresh=self.settings.snapshot, node=lambda: self.node,
+            pools=lambda: self.status()["queues"], known=lambda: self.snapshot, errors=self.errors, versions=self._versions,
             circuit=self.circuits.describe,
-        )
+        )  # fmt: skip
 
     def _error_writer(self) -> ErrorWriter:
         return ErrorWriter(
@@ -247,14 +241,9 @@ class QueueSupervisor(Supervisor):
     def _circuits(self) -> CircuitBreakers:
         self._switchboard.on_circuit = lambda: self.circuits.look()  # noqa: PLW0108 - the keeper puts its own there
         return CircuitBreakers(
-            self.circuits,
-            store=self._store,
-            node=lambda: self.node,
-            sessions=self._switchboard,
-            leading=lambda: self.leading,
-            emit=self.events.emit,
-            rng=self._rng,
-        )
+            self.circuits, store=self._store, node=lambda: self.node, sessions=self._switchboard, leading=lambda: self.leading,
+            emit=self.events.emit, rng=self._rng,
+        )  # fmt: skip
 
     def _membership(self) -> Supervisor:
         children = (
