@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Counted", "Letters", "Models"]
+__all__ = ["Counted", "Letters", "Models", "Opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +36,12 @@ class Models:
     trained: int
     best_score: float | None = None
     best_depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A circuit that opened during a run: how often, and for how many seconds it did not let its jobs through freely."""
+
+    circuit: str
+    times: int
+    seconds: float

@@ -6,6 +6,7 @@ models leave in the database commits together with their ack, so it is there onc
 
 from __future__ import annotations
 
+import smtplib
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -13,12 +14,14 @@ from uuid import UUID
 from tidegate.backoff import constant, exponential
 from tidegate.demo import letters, post, scans, tables, training
 from tidegate.demo.departures import Departure
-from tidegate.handlers import JobContext, job
+from tidegate.handlers import Breaker, JobContext, job
 from tidegate.jobs import Dead, Job
 
 __all__ = ["Trained", "aggregate_departures", "read_scan", "send_receipt", "send_welcome_email", "train_model"]
 
 MAIL_BACKOFF = exponential(base=0.5, factor=2, cap=60)  # a server that greylists wants a second try, not a late one
+
+SMTP = Breaker("smtp", ignore=[smtplib.SMTPRecipientsRefused])  # what one recipient's server refuses says nothing about ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,15 @@ class Trained:
     file: str
 
 
-@job(queue="email", max_attempts=3, timeout=30, backoff=MAIL_BACKOFF, on_error={post.Undeliverable: Dead})
+@job(queue="email", max_attempts=3, timeout=30, backoff=MAIL_BACKOFF, circuit=SMTP, on_error={post.Undeliverable: Dead})
 def send_welcome_email(user_id: int, locale: str = "en") -> None:
     """Greet a new customer. A refusal for now is tried again, one for good is a dead letter at once."""
     post.send(letters.welcome(user_id, locale))
 
 
-@job(queue="email", max_attempts=3, timeout=30, backoff=MAIL_BACKOFF, priority=-10, on_error={post.Undeliverable: Dead})
+@job(
+    queue="email", max_attempts=3, timeout=30, backoff=MAIL_BACKOFF, circuit=SMTP, priority=-10, on_error={post.Undeliverable: Dead}
+)
 def send_receipt(order_id: UUID, user_id: int, total: Decimal, locale: str = "en") -> None:
     """Send the receipt of an order, before any welcome that waits."""
     post.send(letters.receipt(order_id, user_id, total, locale))

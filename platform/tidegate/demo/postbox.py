@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 from collections import Counter
 from concurrent.futures import Future
@@ -18,6 +19,7 @@ from email.policy import default
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -51,7 +53,10 @@ class Postbox:
         self.url = ""
         self.accepted = 0
         self.refused = 0
+        self.away = False
+        """It takes no new conversation, as a server that is down does not."""
         self._latency = latency
+        self._talks: WeakSet[SMTP] = WeakSet()
         self._tries: Counter[str] = Counter()
 
     def __repr__(self) -> str:
@@ -69,6 +74,16 @@ class Postbox:
         self._thread.join()
         self.url = ""
 
+    def down(self) -> None:
+        """Refuse every new conversation until `up`; those under way go on to their end."""
+        self.away = True
+        self._loop.call_soon_threadsafe(self._close)
+
+    def up(self) -> None:
+        """Take conversations again, on the same port."""
+        self.away = False
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop)
+
     def _run(self, started: Future[str]) -> None:
         try:
             asyncio.run(self._serve(started))
@@ -77,13 +92,28 @@ class Postbox:
 
     async def _serve(self, started: Future[str]) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await self._loop.create_server(self._conversation, "127.0.0.1", 0)
-        started.set_result(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        await self._stop.wait()
-        server.close()  # not waited for: a client that still talks is cut off with the loop
+        with _bound(0) as place:  # not listened on: it keeps the port while the server is down
+            self._port = place.getsockname()[1]
+            await self._listen()
+            started.set_result(f"smtp://127.0.0.1:{self._port}")
+            await self._stop.wait()
+            self._close()
+            await _turns()  # what was accepted a moment ago becomes a conversation
+            for talk in list(self._talks):
+                if talk.transport is not None:
+                    talk.transport.close()  # a client that still talks is cut off
+            await _turns()
+
+    async def _listen(self) -> None:
+        self._server = await self._loop.create_server(self._conversation, sock=_bound(self._port))
+
+    def _close(self) -> None:
+        self._server.close()
 
     def _conversation(self) -> SMTP:
-        return SMTP(self, hostname="localhost", loop=self._loop)
+        talk = SMTP(self, hostname="localhost", loop=self._loop)
+        self._talks.add(talk)
+        return talk
 
     async def handle_RCPT(  # noqa: N802 - the name that aiosmtpd looks for
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -103,6 +133,19 @@ class Postbox:
         keep(_parsed(envelope), self.folder)
         self.accepted += 1
         return "250 OK"
+
+
+async def _turns() -> None:
+    """Let what is under way on this loop get on by some steps."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def _bound(port: int) -> socket.socket:
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    place.bind(("127.0.0.1", port))
+    return place
 
 
 def _parsed(envelope: Envelope) -> EmailMessage:

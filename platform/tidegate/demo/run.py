@@ -25,7 +25,8 @@ from tidegate.demo import tables
 from tidegate.demo.departures import FLIGHTS, departures
 from tidegate.demo.extras import require
 from tidegate.demo.feeder import Planned, feed, pause, plan
-from tidegate.demo.findings import Letters
+from tidegate.demo.findings import Letters, Opened
+from tidegate.demo.outage import Outage
 from tidegate.demo.post import letters_in
 from tidegate.demo.postbox import Postbox
 from tidegate.demo.progress import Watch
@@ -88,7 +89,9 @@ async def run(
             began = clock()
             async with node:
                 with Watch(console or Console(stderr=True), seconds) as watch:
-                    look = partial(_look, node, tally, watch, began)
+                    outage = Outage(postbox, seconds, watch.say, clock)
+                    node.events.subscribe(outage.heard)
+                    look = partial(_look, node, tally, watch, outage, began)
                     watch.say(f"the shop is open; letters go through {postbox.url}")
                     await feed(
                         tide,
@@ -96,6 +99,7 @@ async def run(
                         stop=stop,
                         sent=lambda batch, ids: _sent(batch, ids, tally, look),
                     )
+                    outage.end()
                     settled = await _settled(node, tally, look, stop)
             told = islice(departures(start), tally.queues["analytics"].enqueued)
             async with tide.engine.connect() as connection:
@@ -108,6 +112,7 @@ async def run(
         letters=_letters(postbox.folder),
         departures=counted,
         models=models,
+        circuits=[Opened(name, times, round(outage.seconds.get(name, 0.0), 1)) for name, times in outage.opened.items()],
         overdue=not settled,
     )
 
@@ -123,11 +128,13 @@ def _sent(batch: Sequence[Planned], ids: Sequence[int], tally: Tally, look: Call
     look()
 
 
-def _look(node: Node, tally: Tally, watch: Watch, began: float) -> None:
+def _look(node: Node, tally: Tally, watch: Watch, outage: Outage, began: float) -> None:
     """Note how large the pools are (a pool that never changes says nothing), and tell where the run stands."""
     for name, manager in node.supervisor.managers.items():
         tally.resized(name, manager.size().alive)
-    watch.at(asyncio.get_running_loop().time() - began, tally)
+    second = asyncio.get_running_loop().time() - began
+    watch.at(second, tally)
+    outage.at(second)
 
 
 async def _settled(node: Node, tally: Tally, look: Callable[[], None], stop: asyncio.Event) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tidegate.demo.findings import Counted, Letters, Models
+from tidegate.demo.findings import Counted, Letters, Models, Opened
 from tidegate.demo.tally import Crash, QueueTally
 
 __all__ = ["QueueSummary", "Summary", "percentile", "show", "sizes", "summarise"]
@@ -50,6 +50,7 @@ class Summary:
     departures: Counted
     models: Models
     problems: tuple[str, ...]
+    circuits: tuple[Opened, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -73,6 +74,7 @@ def summarise(
     letters: Letters,
     departures: Counted,
     models: Models,
+    circuits: Iterable[Opened] = (),
     overdue: bool = False,
 ) -> Summary:
     """Put a run together; `began` and `ended` are on the clock of the tallies.
@@ -82,7 +84,7 @@ def summarise(
     told = tuple(_queue(name, tally, began, ended) for name, tally in queues.items())
     missing = tuple(f"{each.queue}: {each.open} jobs had not ended" for each in told if each.open and overdue)
     problems = missing + tuple(_problems({queue.queue: queue for queue in told}, letters, departures))
-    return Summary(round(ended - began, 3), told, letters, departures, models, problems)
+    return Summary(round(ended - began, 3), told, letters, departures, models, problems, tuple(circuits))
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:
@@ -176,6 +178,9 @@ def _results(summary: Summary) -> Iterable[str]:
         else f"; the best reads {models.best_score:.1%} of unseen digits (depth {models.best_depth})"
     )
     yield f"models: {models.trained} trained{best}"
+    for opened in summary.circuits:
+        times = "once" if opened.times == 1 else f"{opened.times} times"
+        yield f"circuit {opened.circuit}: opened {times}, closed after {opened.seconds:g} s; jobs that waited lost no attempt"
     for queue in summary.queues:
         for crash in queue.crashes:
             then = "it was tried again" if crash.again else "it is dead"

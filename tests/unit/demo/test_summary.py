@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tidegate.demo.findings import Counted, Letters, Models
+from tidegate.demo.findings import Counted, Letters, Models, Opened
 from tidegate.demo.summary import percentile, show, sizes, summarise
 from tidegate.demo.tally import Crash, QueueTally
 
@@ -141,3 +141,19 @@ def test_a_pool_that_never_changed_shows_one_number():
     steady.pool.clear()
     steady.pool.append((0.0, 5))
     assert "█ 5 " in shown(summary(queue=steady), terminal=True)
+
+
+def test_circuits_that_opened_are_told():
+    told = summarise(
+        {},
+        began=0.0,
+        ended=30.0,
+        letters=LETTERS,
+        departures=COUNTED,
+        models=MODELS,
+        circuits=[Opened("smtp", 1, 4.5), Opened("api", 2, 9)],
+    )
+    lines = shown(told)
+    assert "circuit smtp: opened once, closed after 4.5 s; jobs that waited lost no attempt" in lines
+    assert "circuit api: opened 2 times, closed after 9 s" in lines
+    assert told.as_json()["circuits"][0] == {"circuit": "smtp", "times": 1, "seconds": 4.5}

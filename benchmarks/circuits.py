@@ -1,0 +1,163 @@
+"""What circuits save and what they cost.
+
+    python benchmarks/circuits.py outage [seconds]    letters under load, the mail server stopped and started; acting, observing
+    python benchmarks/circuits.py gated [jobs]        claims of other kinds behind 100,000 held-back jobs, and behind none
+
+On a throw-away embedded PostgreSQL that syncs as it would in production.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.support.postgres import Server  # noqa: E402 - the repository's root is not on the path of a script
+
+from tidegate import Node, Tidegate  # noqa: E402
+from tidegate.circuit import CircuitPlan, CircuitSpec  # noqa: E402
+from tidegate.demo.customers import Domain, address  # noqa: E402
+from tidegate.demo.jobs import send_welcome_email  # noqa: E402
+from tidegate.demo.post import letters_in  # noqa: E402
+from tidegate.demo.postbox import Postbox  # noqa: E402
+from tidegate.events import CircuitChanged, JobEnded  # noqa: E402
+from tidegate.jobs import NewJob, State, Word  # noqa: E402
+from tidegate.lifecycle import Ack  # noqa: E402
+from tidegate.settings import Settings  # noqa: E402
+from tidegate.store import migrate  # noqa: E402
+from tidegate.store.connection import connect  # noqa: E402
+from tidegate.store.postgres import PostgresStore, make_engine  # noqa: E402
+from tidegate.store.protocol import Claim, NodeRow  # noqa: E402
+
+RATE = 20  # letters a second
+HEALTHY = 10  # seconds before the server stops
+QUEUES = """\
+jobs: [tidegate.demo.jobs]
+defaults: {{backoff: {{kind: exponential, base: 0.5, factor: 2}}}}
+queues:
+  email: {{consumers: 5}}
+  analytics: {{consumers: 1}}
+  ml: {{consumers: 1}}
+circuits:
+  smtp: {{consecutive: 5, open_for: 2, open_factor: 1, jitter: 0, ramp: 1, mode: {mode}}}
+"""
+
+
+async def outage(database: str, folder: Path, mode: str, seconds: float) -> dict[str, float]:
+    """Send letters for a while before, during and after an outage of `seconds`; return what it came to."""
+    config = folder / f"{mode}.yaml"
+    config.write_text(QUEUES.format(mode=mode), "utf-8")
+    clock, done, failed, dead, changes = time.perf_counter, [], 0, 0, []
+    with Postbox(folder / f"mail-{mode}", latency=0.05) as postbox:
+        os.environ["SMTP_URL"] = postbox.url
+        async with Tidegate.connect(database, config=config) as tide:
+            node = Node(Settings.load(config, database=database), queues=["email"])
+
+            def heard(event: object) -> None:
+                nonlocal failed, dead
+                match event:
+                    case JobEnded(word=Word.DONE):
+                        done.append(clock())
+                    case JobEnded(word=Word.FAILED, state=state, failure=failure):
+                        failed += failure is not None and "Connect" in failure.type
+                        dead += state is State.DEAD
+                    case CircuitChanged():
+                        changes.append((clock(), event.to_state))
+
+            node.events.subscribe(heard)
+            async with node:
+                began, sent, customers = clock(), 0, accepted()
+                while (passed := clock() - began) < HEALTHY + seconds + HEALTHY:
+                    if not postbox.away and HEALTHY <= passed < HEALTHY + seconds:
+                        postbox.down()
+                    elif postbox.away and passed >= HEALTHY + seconds:
+                        postbox.up()
+                        back = clock()
+                    wanted = int(passed * RATE)
+                    # customers whose own servers accept: what is counted is the outage alone
+                    await tide.enqueue_many([send_welcome_email.call(user_id=next(customers)) for _ in range(sent, wanted)])
+                    sent = wanted
+                    await asyncio.sleep(0.05)
+                while (await node.unfinished()).todo or (await node.unfinished()).left:  # noqa: ASYNC110 - the table is what is watched
+                    await asyncio.sleep(0.1)
+                await asyncio.sleep(1.5)
+    letters = list(letters_in(postbox.folder))
+    full = next((at - back for at in done if at > back and sum(at - 1 <= other <= at for other in done) >= RATE), float("nan"))
+    return {
+        "letters sent": sent,
+        "arrived": len(set(letters)),
+        "doubled": len(letters) - len(set(letters)),
+        "dead": dead,
+        "attempts burnt": failed,
+        "openings": sum(state == "open" for _, state in changes),
+        "s to full rate": round(full, 1),
+    }
+
+
+def accepted() -> Iterator[int]:
+    """Yield customers whose own mail servers accept."""
+    refusing = {Domain.GREYLISTING, Domain.FULL, Domain.GONE}
+    return (user for user in count(1) if address(user).rpartition("@")[2] not in refusing)
+
+
+async def gated(database: str, jobs: int) -> list[tuple[str, float, float, float]]:
+    """Return the median and 95th percentile of a claim for 20 jobs (ms), with nothing and with `jobs` held back at the head."""
+    store = PostgresStore(database, make_engine(database))
+    await store.make_partitions()
+    await store.register(NodeRow("bench", "bench", 1, "0", ("email",)), lease=3_600)
+    plan = CircuitPlan([CircuitSpec("smtp", kinds=("shop:mail",))])
+    await store.know_circuits(plan, node="bench")
+    line = await store.line("email", node="bench", kinds=["shop:mail", "shop:other"], circuits=plan)
+    told: list[tuple[str, float, float, float]] = []
+    for name, held in (("nothing held back", 0), (f"{jobs:,} held back", jobs)):
+        if held:
+            for _ in range(0, held, 10_000):
+                await store.enqueue([NewJob("shop:mail", "email", b"{}")] * 10_000)
+            await store.move_circuit("smtp", lambda circuit, now: circuit.force("forced_open", now), rng=float)
+        await store.enqueue([NewJob("shop:other", "email", b"{}")] * 6_000)
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE tidegate.jobs")
+        hints, seconds = [(0, 0)], []
+        for _ in range(300):
+            began = time.perf_counter()
+            claimed = (await line.exchange([], Claim(20, hints, gated=bool(held)), now=0.0)).claimed
+            seconds.append(time.perf_counter() - began)
+            assert claimed is not None
+            acks = [Ack(job.id, job.lease, State.COMPLETED, Word.DONE, duration=0.0) for job in claimed.jobs]
+            await line.exchange(acks, None, now=0.0)
+            hints = [(0, max((job.seq for job in claimed.jobs), default=0))]
+        told.append((name, statistics.median(seconds) * 1e3, statistics.quantiles(seconds, n=20)[-1] * 1e3, max(seconds) * 1e3))
+    await line.close()
+    await store.close()
+    return told
+
+
+def main() -> None:
+    what, number = [*sys.argv[1:], "outage"][0], float(sys.argv[2]) if len(sys.argv) > 2 else None
+    durable = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+    with Server(settings=durable) as server, tempfile.TemporaryDirectory() as folder:
+        database = server.create_database()
+        with connect(database) as connection:
+            migrate.migrate(connection)
+        if what == "gated":
+            for name, median, p95, worst in asyncio.run(gated(database, int(number or 100_000))):
+                print(f"{name:<24} median {median:6.2f} ms   p95 {p95:6.2f} ms   max {worst:7.2f} ms")
+            return
+        for mode in ("act", "observe"):
+            told = asyncio.run(outage(database, Path(folder), mode, number or 15))
+            print(f"{mode:<8} " + "  ".join(f"{name} {value:g}" for name, value in told.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
