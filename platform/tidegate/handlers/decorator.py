@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 from tidegate.backoff import Backoff
 from tidegate.handlers.breaker import Breaker, breaker_of
@@ -20,6 +20,9 @@ P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 X = TypeVar("X")
+Y = TypeVar("Y")
+Z = TypeVar("Z")
+V = TypeVar("V")
 
 
 class JobFunction(Generic[P, R_co]):
@@ -75,9 +78,21 @@ if TYPE_CHECKING:
 
         def __call__(self, context: JobContext, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...  # type: ignore[override]
 
+    # with its JobContext behind others: no type checker can say what its other parameters are
+    _ContextLater: TypeAlias = (
+        Callable[Concatenate[X, JobContext, P], R]
+        | Callable[Concatenate[X, Y, JobContext, P], R]
+        | Callable[Concatenate[X, Y, Z, JobContext, P], R]
+        | Callable[Concatenate[X, Y, Z, V, JobContext, P], R]
+    )
+
     class _Decorator(Protocol):
         @overload
-        def __call__(self, function: Callable[Concatenate[JobContext, P], R], /) -> _ContextFunction[P, R]: ...
+        def __call__(  # type: ignore[overload-overlap]  # for a function with two contexts, which is refused
+            self, function: Callable[Concatenate[JobContext, P], R], /
+        ) -> _ContextFunction[P, R]: ...
+        @overload
+        def __call__(self, function: _ContextLater[X, P, R, Y, Z, V], /) -> JobFunction[..., R]: ...
         @overload
         def __call__(self, function: Callable[P, R], /) -> JobFunction[P, R]: ...
 
@@ -91,7 +106,9 @@ if TYPE_CHECKING:
 
 
 @overload
-def job(function: Callable[Concatenate[JobContext, P], R], /) -> _ContextFunction[P, R]: ...
+def job(function: Callable[Concatenate[JobContext, P], R], /) -> _ContextFunction[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def job(function: _ContextLater[X, P, R, Y, Z, V], /) -> JobFunction[..., R]: ...
 @overload
 def job(function: Callable[P, R], /) -> JobFunction[P, R]: ...
 @overload

@@ -30,6 +30,10 @@ def bare(a: int) -> str:
 def with_context(ctx: JobContext, a: int) -> int:
     return a
 
+@job
+async def with_context_later(a: int, ctx: JobContext, b: int = 2) -> int:
+    return a
+
 @job(queue="analytics", batch=100)
 async def events(jobs: list[Job[Event]]) -> None: ...
 
@@ -39,6 +43,8 @@ def events_with_context(jobs: list[Job[Any]], ctx: JobContext) -> None: ...
 send.call(user_id=1)
 send.call(1, locale="de")
 with_context.call(a=1)
+with_context_later.call(a=1)
+with_context_later.call(1, b=3)
 events.call(name="x")
 events_with_context.call(name="x")
 text: str = bare(1)
