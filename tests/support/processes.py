@@ -47,7 +47,7 @@ class NodeProcess:
     def said(self) -> str:
         return self.log.read_text("utf-8", errors="replace")
 
-    def wait_for(self, words: str, within: float = 30) -> None:
+    def wait_for(self, words: str, within: float = 60) -> None:
         deadline = time.monotonic() + within
         while words not in self.said:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -57,7 +57,7 @@ class NodeProcess:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def end(self, within: float = 30) -> int:
+    def end(self, within: float = 60) -> int:
         """Wait for its end and return its exit code."""
         return self.process.wait(within)
 

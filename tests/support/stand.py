@@ -84,7 +84,7 @@ class Stand:
     def counts(self) -> Counter[str]:
         return Counter(self.traces())
 
-    async def end(self, job_id: int, *, within: float = 20, what: str = "") -> dict[str, Any]:
+    async def end(self, job_id: int, *, within: float = 60, what: str = "") -> dict[str, Any]:
         """Wait until the job is final and return its row, with `state`."""
 
         def final() -> dict[str, Any] | None:
@@ -94,7 +94,7 @@ class Stand:
         return await until(final, within=within, what=f"job {job_id} to end {what}")
 
 
-async def until(condition: Callable[[], Any], *, within: float = 20, what: str = "it") -> Any:
+async def until(condition: Callable[[], Any], *, within: float = 60, what: str = "it") -> Any:
     """Return what `condition` returns once that is true; fail after `within` seconds. Asks often, so that it costs no time."""
     deadline = asyncio.get_running_loop().time() + within
     while not (value := condition()):
@@ -104,7 +104,7 @@ async def until(condition: Callable[[], Any], *, within: float = 20, what: str =
     return value
 
 
-async def until_async(condition: Callable[[], Awaitable[Any]], *, within: float = 20, what: str = "it") -> Any:
+async def until_async(condition: Callable[[], Awaitable[Any]], *, within: float = 60, what: str = "it") -> Any:
     """As `until`, for conditions that must be awaited."""
     deadline = asyncio.get_running_loop().time() + within
     while not (value := await condition()):

@@ -60,7 +60,7 @@ async def running(config, database, *, migrate=False):
         yield Running(node, tide, urls[0])
 
 
-async def eventually(truth, within=20):
+async def eventually(truth, within=60):
     """Return what `truth` answers once that is true."""
     async with asyncio.timeout(within):
         while not (found := await truth()):  # noqa: ASYNC110 - what is waited for is in another process, or behind a port
