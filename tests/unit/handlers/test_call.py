@@ -131,6 +131,7 @@ def test_arguments_that_do_not_fit_are_refused_when_the_call_becomes_a_job():
         ({"run_at": 5}, "run_at is a datetime, got 5"),
         ({"run_at": "2030-01-01"}, "run_at is a datetime, got '2030-01-01'"),
         ({"run_at": datetime(2030, 1, 1)}, "run_at has no time zone: 2030-01-01T00:00:00"),  # noqa: DTZ001
+        ({"run_at": datetime(9999, 12, 31, tzinfo=UTC)}, "run_at lies between the years 1 and 9999, got 9999-12-31T00:00:00+00:00"),
         ({"run_at": DUE, "delay": 0}, "delay and run_at are both given, and a job is due once"),
         ({"priority": 101}, "priority is a whole number from -100 (first) to 100 (last), got 101"),
         ({"priority": -101}, "priority is a whole number from -100 (first) to 100 (last), got -101"),
