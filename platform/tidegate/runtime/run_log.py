@@ -35,7 +35,9 @@ class RunLog:
 
     def text(self) -> str:
         """Return what is kept, how many lines were dropped being told in a first one; empty where nothing was logged."""
-        lines = list(self._lines or ())
+        if self._lines is None:
+            return ""
+        lines = list(self._lines)
         if self._dropped and self.limit:
             lines.insert(0, f"[... {self._dropped} {'line' if self._dropped == 1 else 'lines'} dropped ...]")
         return "".join(f"{line}\n" for line in lines)
