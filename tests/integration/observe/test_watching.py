@@ -47,7 +47,8 @@ def panels():
 
 def rules():
     for rule in RULES:
-        yield rule.get("alert") or rule["record"], THRESHOLD.sub("", " ".join(rule["expr"].split()))
+        asked, unless, but = " ".join(rule["expr"].split()).partition(" unless ")
+        yield rule.get("alert") or rule["record"], THRESHOLD.sub("", asked) + unless + but
 
 
 def filled(expr):
