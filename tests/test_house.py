@@ -38,7 +38,7 @@ LAYERS = {
     2: ("store",),
     3: ("runtime",),
     4: ("client", "dead_letters", "introspection"),
-    5: ("observe", "cli", "testing", "demo", "__main__"),
+    5: ("benchmark", "observe", "cli", "testing", "demo", "__main__"),
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names}
 LIMIT = 350  # lines; a longer module has not found its subject

@@ -35,13 +35,13 @@ TARGETS: Final = {
     "demo": Target("tidegate.cli.demo:demo", "Run the demo shop: real jobs for a first look."),
     "init": Target("tidegate.cli.init:init", "Write a folder that runs: queues.yaml, jobs, a test."),
     "doctor": Target("tidegate.cli.doctor:doctor", "Look over database and fleet: what is wrong, and how to mend it."),
+    "bench": Target("tidegate.cli.bench:bench", "Measure what one node reaches on this database server."),
     "completion": Target("tidegate.cli.completion:completion", "Print the completion script of a shell."),
     "help": Target("tidegate.cli.help:help_command", "Show the help of a command, or of a topic."),
 }
 
 LATER: Final = {
     "autoscaler": "the autoscaler",
-    "bench": "benchmarks",
     "cron": "periodic jobs",
     "reload": "reload without restart",
     "scale": "scaling by hand",
