@@ -6,13 +6,15 @@ run came to, and `lifecycle.settle` turns that into an `Ack` for the table.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 __all__ = [
+    "LONGEST_DELAY",
     "Cancel",
     "Cancelled",
     "Crashed",
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 A = TypeVar("A")
+
+LONGEST_DELAY: Final = 10 * 366 * 86_400.0  # seconds; an interval that no date can take would be refused with all acks beside it
 
 
 class State(StrEnum):
@@ -182,7 +186,7 @@ class Retry(Outcome, Exception):
 
     def __init__(self, delay: float | None = None, reason: str = "") -> None:
         Exception.__init__(self, reason or "retry asked for")
-        self.delay = delay
+        self.delay = None if delay is None else _seconds("delay", delay)
         self.reason = reason
 
 
@@ -192,8 +196,8 @@ class Snooze(Outcome, Exception):
     __match_args__ = ("delay",)
 
     def __init__(self, delay: float) -> None:
-        Exception.__init__(self, f"snoozed for {delay} s")
-        self.delay = delay
+        self.delay = _seconds("delay", delay)
+        Exception.__init__(self, f"snoozed for {self.delay:g} s")
 
 
 class RateLimited(Snooze):
@@ -205,8 +209,16 @@ class RateLimited(Snooze):
     __match_args__ = ("retry_after",)
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__(retry_after)
-        self.retry_after = retry_after
+        super().__init__(_seconds("retry_after", retry_after))
+        self.retry_after = self.delay
+
+
+def _seconds(name: str, value: Any) -> float:
+    """Return a delay; beyond ten years that. What is no number would only be noticed by the database, with the acks of others."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
+        raise ValueError(f"{name} is a number of seconds; got {value!r}")
+    seconds: float = min(value, LONGEST_DELAY)
+    return seconds
 
 
 class Cancel(Outcome, Exception):

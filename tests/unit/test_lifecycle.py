@@ -10,6 +10,7 @@ import pytest
 
 from tidegate.backoff import constant, exponential
 from tidegate.jobs import (
+    LONGEST_DELAY,
     Cancel,
     Cancelled,
     Crashed,
@@ -20,6 +21,7 @@ from tidegate.jobs import (
     Invalid,
     Job,
     Outcome,
+    RateLimited,
     Reason,
     Released,
     Retry,
@@ -125,3 +127,18 @@ def test_every_settled_state_is_a_transition_from_running() -> None:
 def test_an_unknown_outcome_is_a_bug_and_says_so() -> None:
     with pytest.raises(TypeError, match="does not know the outcome"):
         settle(JOB, Outcome(), POLICY, Random(0))
+
+
+@pytest.mark.parametrize("delay", [float("nan"), "soon", None, True])
+def test_a_delay_that_is_no_number_fails_where_it_is_said(delay):
+    for outcome in (Snooze, RateLimited):
+        with pytest.raises(ValueError, match="is a number of seconds; got"):
+            outcome(delay)
+    if delay is not None:
+        with pytest.raises(ValueError, match="is a number of seconds; got"):
+            Retry(delay)
+
+
+@pytest.mark.parametrize("delay", [float("inf"), 1e300])
+def test_a_delay_beyond_all_dates_is_ten_years(delay):
+    assert Retry(delay).delay == Snooze(delay).delay == RateLimited(delay).retry_after == LONGEST_DELAY

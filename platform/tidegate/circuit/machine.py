@@ -30,6 +30,7 @@ Verdict = Literal["counted", "ignored", "stale"]
 GATING: Final = frozenset({"open", "half_open", "forced_open"})
 """The states in which a run needs a permit, or gets none."""
 FORCED: Final = ("forced_open", "forced_closed", "half_open")
+LONGEST_PAUSE: Final = 86_400.0  # seconds for which a dependency may ask at once to be left alone; after that it is asked again
 RAMP_STEPS: Final = 8  # doublings after a closing, then the limit is gone: 3 probes have become 768 at once by then
 
 
@@ -166,10 +167,14 @@ class Circuit:
         return True
 
     def hold_off(self, now: float, seconds: float) -> bool:
-        """Open for `seconds` because the dependency asked for it; no trip is counted. False: it let nothing through anyway."""
+        """Open for `seconds`, a day at most, because the dependency asked for it; no trip is counted.
+
+        False: it let nothing through anyway.
+        """
         if self.state not in ("closed", "half_open"):
             return False
-        self._move("open", "rate_limited", until=now + seconds)
+        pause = min(max(seconds, 0.0), max(self.config.open_cap, LONGEST_PAUSE))
+        self._move("open", "rate_limited", until=now + pause)
         self.opened_at = now if self.opened_at is None else self.opened_at
         return True
 

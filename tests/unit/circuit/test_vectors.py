@@ -355,3 +355,10 @@ def test_the_defaults_are_those_of_the_rules() -> None:
 
 def test_its_readout_is_its_state() -> None:
     assert repr(opened()) == "<Circuit open gen=1 calls=5 trips=1 until=34>"
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(1e12, 86_400.0), (-5.0, 0.0), (3_600.0, 3_600.0)])
+def test_a_dependency_cannot_ask_for_more_than_a_day_at_once(asked: float, pause: float) -> None:
+    one = Circuit(CircuitConfig(), rng=lambda: 0.0)
+    one.hold_off(10, asked)
+    assert one.until == 10 + pause
