@@ -405,3 +405,19 @@ def batched(jobs: list[Job[Item]]) -> dict[int, Outcome]:
     for each in jobs:
         trace(each.args.n)
     return {each.id: Done(each.args.n) for each in jobs}
+
+
+@job(queue="heavy")
+def spins(until: str) -> None:
+    """Be busy until that file is there."""
+    trace("spinning")
+    while not os.path.exists(until):  # noqa: PTH110
+        pass
+
+
+@job(queue="heavy")
+async def naps(until: str) -> None:
+    """Sleep until that file is there."""
+    trace("napping")
+    while not os.path.exists(until):  # noqa: ASYNC110, ASYNC240, PTH110
+        await asyncio.sleep(0.05)

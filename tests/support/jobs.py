@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from dataclasses import dataclass
 from datetime import date
@@ -214,3 +215,26 @@ async def leaks(user: str, password: str) -> None:
         raise ConnectionError(f"POST /login {body} {header}")
     except ConnectionError as error:
         raise PermissionError(f"{user} with {password} was refused") from error
+
+
+@job(queue="threads")
+def deadlocks_in_a_thread() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    trace("locked")
+    lock.acquire(timeout=300)
+
+
+@job(queue="threads")
+async def waits_on_its_threads_loop(n: int) -> None:
+    trace(f"start {n}")
+    await asyncio.sleep(600)
+
+
+@job(queue="email")
+async def waits_for_others() -> None:
+    async def part(n: int) -> None:
+        trace(f"part {n}")
+        await asyncio.sleep(600)
+
+    await asyncio.gather(part(1), part(2))

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from tidegate.cli.lazy import Group
-from tidegate.cli.output import emit_json
+from tidegate.cli.output import data, emit_json, say
 from tidegate.cli.params import json_option, limit_option
 from tidegate.cli.scope import Scope
+from tidegate.cli.stacks import stack_lines
 from tidegate.cli.tables import Column, show_record, show_table
 from tidegate.cli.wording import NOTHING, count, moment, noun, span
+from tidegate.errors import NotFound
 
 if TYPE_CHECKING:
     from tidegate.introspection import NodeView
@@ -43,12 +45,15 @@ TREE: Final = (
     Column("ZOMBIES", right=True),
     Column("MORE", cut=True),
 )
+TIMEOUT: Final = click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="Seconds to wait for its answer."
+)
 IN_COLUMNS: Final = {"demand", "buffered", "running", "zombies"}
 UNSAID: Final = {"kind", "name", "state", "strategy", "subscriptions", "consumers", "hints", "mailbox", "node"}
 """What the other columns say, or what only --json is for."""
 
 
-@click.group(cls=Group, later={"stacks": "stacks of a running node", "drain": "draining from afar"})
+@click.group(cls=Group, later={"drain": "draining from afar"})
 def workers() -> None:
     """List the nodes of the fleet, and show what one of them is doing."""
 
@@ -69,7 +74,7 @@ def list_workers(scope: Scope, limit: int, as_json: bool) -> None:
 
 @workers.command("show")
 @click.argument("node")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="Seconds to wait for its answer.")
+@TIMEOUT
 @json_option
 @click.pass_obj
 def show_worker(scope: Scope, node: str, timeout: float, as_json: bool) -> None:
@@ -85,6 +90,33 @@ def show_worker(scope: Scope, node: str, timeout: float, as_json: bool) -> None:
     show_record(_fields(view, answer))
     click.echo()
     show_table(TREE, _lines(answer["tree"]), empty="it runs nothing")
+
+
+@workers.command("stacks")
+@click.argument("node")
+@click.argument("job", type=click.IntRange(min=1), required=False)
+@TIMEOUT
+@json_option
+@click.pass_obj
+def show_stacks(scope: Scope, node: str, job: int | None, timeout: float, as_json: bool) -> None:
+    """Show what each running job of a node does right now, or one JOB: where its code stands, line by line.
+
+    It is the node itself that looks, from a thread, also while its event loop is blocked, and into the processes of its consumers.
+    """
+    from tidegate.introspection import ask_node, named_node  # noqa: PLC0415 - psycopg costs what `--help` should not pay
+
+    with scope.connection() as connection:
+        view = named_node(node, scope.inspector_of(connection).nodes())
+        answer = ask_node(connection, view.node, "stacks", {"job": job}, timeout=timeout)
+    if job is not None and not answer["jobs"]:
+        raise NotFound(f"job {job} does not run on {view.node} now", hint=f"`tidegate jobs explain {job}` says where it is")
+    if as_json:
+        emit_json({"node": view.node, **answer})
+        return
+    for line in stack_lines(answer):
+        data(line)
+    if not answer["jobs"]:
+        say(f"no job runs on {view.node}")
 
 
 def _row(view: NodeView) -> Sequence[str]:

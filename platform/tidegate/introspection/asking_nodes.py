@@ -14,7 +14,7 @@ from tidegate.store.requests import ask
 
 __all__ = ["ANSWER_TIMEOUT", "ask_node", "named_node"]
 
-ANSWER_TIMEOUT = 15.0  # seconds; a node whose event loop is blocked notices that it is asked within four
+ANSWER_TIMEOUT = 15.0  # seconds; a node whose event loop is blocked notices that it is asked within one
 
 
 def named_node(name: str, nodes: Sequence[NodeView]) -> NodeView:

@@ -4,7 +4,7 @@ Three things make it look for requests: a notification, heard by the node's list
 answering, for then the notification was not heard either. Otherwise it holds no connection and asks nothing.
 
 An answer that is about what lives on the loop is computed there, so that nothing changes under it; where the loop does not come to
-it within a second, it is read from the thread, and says so.
+it within half a second, it is read from the thread, and says so.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["Answer", "Answers", "RequestDesk", "Requesting", "tree_as_json"]
 
 logger = logging.getLogger("tidegate.answers")
 
-LOOK: Final = 2.0  # seconds between two looks at the loop
-PATIENCE: Final = 1.0  # seconds for the loop to compute an answer
+LOOK: Final = 0.4  # seconds between two looks at the loop: one that is blocked is noticed within twice that
+PATIENCE: Final = 0.5  # seconds for the loop to compute an answer
 TRIES: Final = 5  # a dict that changes while another thread reads it raises; the next try finds it at rest
 
 

@@ -22,6 +22,7 @@ import asyncio
 import os
 import platform
 import socket
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
@@ -50,6 +51,7 @@ from tidegate.runtime.processes.wire import BARE, Equipment
 from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_manager import PATIENCE, QueueManager, Services
 from tidegate.runtime.runs import Runs
+from tidegate.runtime.stacks import Stacks
 from tidegate.runtime.versions import versions_of
 from tidegate.runtime.watchdog import Watchdog
 from tidegate.runtime.worker_registry import WorkerRegistry
@@ -224,9 +226,13 @@ class QueueSupervisor(Supervisor):
         )
 
     def _answers(self, requests: Requesting) -> Answers:
-        clock = asyncio.get_running_loop().time  # the answer may be read from a thread
-        tree = Answer(lambda _: {"tree": tree_as_json(self.tree(), clock())})
-        answers = Answers(lambda: self.node, requests, {"tree": tree}, deaf=lambda: not self._switchboard.heard)
+        loop = asyncio.get_running_loop()
+        clock = loop.time  # the answer may be read from a thread
+        known = {
+            "tree": Answer(lambda _: {"tree": tree_as_json(self.tree(), clock())}),
+            "stacks": Answer(Stacks(self.runs, loop=loop, thread=threading.get_ident()), on_loop=False),
+        }
+        answers = Answers(lambda: self.node, requests, known, deaf=lambda: not self._switchboard.heard)
         self._switchboard.connect_node(lambda node: answers.look() if node in {None, self.node} else None)
         return answers
 

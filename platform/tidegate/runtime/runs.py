@@ -13,12 +13,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from tidegate.jobs import Job
 from tidegate.runtime.run_log import RunLog
 
-__all__ = ["CURRENT", "Run", "Runs"]
+__all__ = ["CURRENT", "Place", "Run", "Runs", "note_place"]
+
+
+class Place(Protocol):
+    """Where a run executes, to be looked at from any thread; see runtime/places.py."""
+
+    @property
+    def title(self) -> str:
+        """How it is called in a sentence."""
+
+    def look(self) -> None:
+        """Begin to look."""
+
+    def stack(self, within: float) -> str:
+        """Return what was seen, within so many seconds: where its code stands, the innermost line last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +48,8 @@ class Run:
     """Seconds that it may take on top to end when it was asked to."""
     log: RunLog = field(default_factory=RunLog, repr=False)
     """What its code logs, where the program keeps that (observe/logs.py)."""
+    places: list[Place] = field(default_factory=list, repr=False)
+    """Where it executes; the last one is where its own code is."""
 
     @property
     def first(self) -> Job[bytes]:
@@ -54,6 +70,12 @@ class Run:
 
 
 CURRENT: Final[ContextVar[Run | None]] = ContextVar("tidegate_run", default=None)
+
+
+def note_place(place: Place) -> None:
+    """Say where the current run executes from now on."""
+    if (run := CURRENT.get()) is not None:
+        run.places.append(place)
 
 
 class Runs:
@@ -81,4 +103,5 @@ class Runs:
         finally:
             for job in run.jobs:
                 self._by_job.pop(job.id, None)
+            run.places.clear()  # a task knows its context, which knows its run
             CURRENT.reset(token)

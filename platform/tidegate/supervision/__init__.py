@@ -53,7 +53,7 @@ from tidegate.supervision.intensity import RestartIntensity
 from tidegate.supervision.process import ProcessChild
 from tidegate.supervision.registry import Entry, Owner, Registered, Registry, RegistryEvent, Unregistered
 from tidegate.supervision.supervisor import Supervisor
-from tidegate.supervision.tasks import contained, spawn, stack_of
+from tidegate.supervision.tasks import contained, frames_of, spawn, stack_of
 
 __all__ = [
     "BRUTAL",
@@ -112,6 +112,7 @@ __all__ = [
     "Unregistered",
     "contained",
     "expected",
+    "frames_of",
     "spawn",
     "stack_of",
 ]

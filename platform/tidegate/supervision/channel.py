@@ -106,6 +106,8 @@ class ChildEnd:
         self._socket = sock
         self.on_terminate: Callable[[], None] = leave
         """Called on the main thread when the parent asks the process to end, by SIGTERM; usually it raises SystemExit."""
+        self.standing: Callable[[], str] = str
+        """Says what the stacks of its threads do not, when the parent looks where the process stands."""
         self.words = -1
         """Where the interpreter's last words go, where the parent keeps them."""
 
@@ -140,8 +142,13 @@ class ChildEnd:
         self._socket.sendall(len(message).to_bytes(_LENGTH, "big") + message)
 
     def _exactly(self, size: int) -> bytes | None:
-        try:
-            data = self._socket.recv(size, socket.MSG_WAITALL)
-        except ConnectionResetError:
-            return None
-        return data if len(data) == size else None
+        data = b""
+        while len(data) < size:  # a signal whose handler does not raise cuts a long message, and no more
+            try:
+                part = self._socket.recv(size - len(data), socket.MSG_WAITALL)
+            except ConnectionResetError:
+                return None
+            if not part:
+                return None
+            data += part
+        return data

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from tidegate.supervision.channel import TERMINATED, ParentEnd
 from tidegate.supervision.child import Child
 from tidegate.supervision.errors import AlreadyStarted, NotReady, ProcessDied, StartTimeout
 from tidegate.supervision.exits import Crash, Killed, NoProc, Normal, Reason, Shutdown
+from tidegate.supervision.glimpse import GLIMPSE, Glimpse
 from tidegate.supervision.reaping import Ended, over, peak_rss, reap
 from tidegate.supervision.tasks import spawn
 
@@ -68,6 +70,8 @@ class ProcessChild(Child):
         self._converses = converses
         self._echo = echo
         self._capture: Capture | None = None
+        self._glimpse: Glimpse | None = None
+        self._reaping = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: ParentEnd | None = None
         self._lifeline = -1
@@ -130,8 +134,9 @@ class ProcessChild(Child):
             theirs.close()
             os.close(life)
         self._end = spawn(self._watch(process), name=f"end of process {process.pid}")
-        if self._capture is not None:
+        if self._capture is not None and self._glimpse is not None:
             self._capture.begin()
+            self._glimpse.begin()
         try:
             heard = self._channel.receive()
             either: set[asyncio.Future[Any]] = {heard, self._end}
@@ -151,7 +156,7 @@ class ProcessChild(Child):
             return
         if self._asked is None:
             self._asked = reason
-            self._process.send_signal(signal.SIGTERM)
+            self._signal(signal.SIGTERM)
         await asyncio.wait({self._end}, timeout=timeout)
         if not self._end.done():
             self.kill()
@@ -164,6 +169,17 @@ class ProcessChild(Child):
         await asyncio.wait({self._end})
         return Killed() if self._end.cancelled() else self._end.result()
 
+    def look(self) -> bool:
+        """Ask a conversing process where it stands, without disturbing it; callable from any thread. False: there is none."""
+        if self._glimpse is None or not self.facts:  # it takes the signal for an order to die before it is ready
+            return False
+        self._glimpse.clear()
+        return self._signal(GLIMPSE)
+
+    def seen(self, within: float) -> str:
+        """Return where it said that it stands, in faulthandler's words; waits so many seconds at most, not on the loop."""
+        return "" if self._glimpse is None else self._glimpse.read(within)
+
     def kill(self) -> None:
         """Kill the process and everything in its process group."""
         if self._process is not None and self._process.returncode is None:
@@ -174,7 +190,10 @@ class ProcessChild(Child):
         words = [sys.executable, "-m", "tidegate.supervision.process_main", str(channel), str(life), self.target]
         self.carried_over = peak_rss()
         capture = self._capture = Capture(echo=self._echo) if self._converses else None
-        pass_fds = (channel, life) if capture is None else (channel, life, capture.words)
+        glimpse = self._glimpse = Glimpse() if self._converses else None
+        pass_fds: tuple[int, ...] = (channel, life)
+        if capture is not None and glimpse is not None:
+            pass_fds += (capture.words, glimpse.theirs)
         order = {
             "target": self.target,
             "args": self._args,
@@ -182,6 +201,7 @@ class ProcessChild(Child):
             "signals_ready": self._signals_ready,
             "converses": self._converses,
             "words": capture and capture.words,
+            "glimpse": glimpse and glimpse.theirs,
         }
         self.channel.send(json.dumps(order).encode())
         out, err = (None, None) if capture is None else (capture.stdout, capture.stderr)
@@ -218,7 +238,8 @@ class ProcessChild(Child):
             raise
         finally:
             _kill_group(process.pid)  # what the process left running in its session, before its id may be another's
-            self.ended = reap(process)
+            with self._reaping:  # from here on its id may be another's
+                self.ended = reap(process)
             self._hang_up()
         return self._reason(process.pid, self.ended.returncode)
 
@@ -227,7 +248,17 @@ class ProcessChild(Child):
             self._channel.close()
         if self._capture is not None:
             self._capture.end()
+        if self._glimpse is not None:
+            self._glimpse.close()
         os.close(self._lifeline)
+
+    def _signal(self, number: int) -> bool:
+        """Send a signal from any thread; tell whether there was a process to send it to."""
+        with self._reaping:
+            if self._process is None or self.ended is not None:
+                return False
+            os.kill(self._process.pid, number)
+            return True
 
     def _reason(self, pid: int, returncode: int) -> Reason:
         if self._killed:

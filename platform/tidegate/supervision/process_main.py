@@ -22,6 +22,7 @@ from typing import Any
 
 from tidegate.supervision import lifeline
 from tidegate.supervision.channel import TERMINATED, ChildEnd
+from tidegate.supervision.glimpse import show
 from tidegate.supervision.targets import resolve
 
 __all__ = ["main"]
@@ -42,6 +43,7 @@ def main(argv: list[str]) -> int:
     if order["words"] is not None:
         channel.words = order["words"]
         _speak(channel.words)
+        show(order["glimpse"], lambda: channel.standing())  # noqa: PLW0108 - the target says it anew
     try:
         sys.path[:] = order["path"]
         target = resolve(order["target"])

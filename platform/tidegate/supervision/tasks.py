@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tidegate.supervision.errors import SystemExitInChild
 
-__all__ = ["contained", "spawn", "stack_of"]
+__all__ = ["contained", "frames_of", "spawn", "stack_of"]
 
 T = TypeVar("T")
 
@@ -40,9 +40,14 @@ async def contained(call: Callable[..., Awaitable[T]], *args: object) -> T:
 
 def stack_of(task: asyncio.Task[Any]) -> str:
     """Return where `task` waits, from its outermost coroutine inwards; `Task.get_stack` stops at the first."""
+    return "".join(traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames_of(task)).format())
+
+
+def frames_of(task: asyncio.Task[Any]) -> list[FrameType]:
+    """Return the frames of what `task` waits in, the outermost first."""
     frames: list[FrameType] = []
     awaited: object = task.get_coro()
     while (frame := getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)) is not None:
         frames.append(frame)
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-    return "".join(traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames).format())
+    return frames

@@ -156,7 +156,7 @@ def test_a_node_whose_event_loop_is_blocked_answers_and_says_so(yard: Shop, runn
     assert "email.producer" in parts(told["tree"])
 
 
-@pytest.mark.parametrize("verb", ["stacks", "drain"])
+@pytest.mark.parametrize("verb", ["drain"])
 def test_what_is_not_there_yet_is_refused(yard: Shop, verb: str) -> None:
     said = yard.call("workers", verb, "n1")
     assert said.returncode == 2

@@ -387,6 +387,30 @@ async def test_messages_go_both_ways_whatever_their_size():
     assert await process.join() == Normal()
 
 
+async def test_a_process_says_where_it_stands_and_goes_on():
+    process = await conversation("echo", "good morning")
+    assert process.look()
+    assert "most recent call first" in await asyncio.to_thread(process.seen, 20)
+    for message in (b"x" * 3_000_000, b"y"):  # which arrives although signals interrupt it
+        process.channel.send(message)
+        for _ in range(3):
+            process.look()
+            await asyncio.to_thread(process.seen, 20)
+        assert await process.channel.receive() == message
+    process.channel.close()
+    assert await process.join() == Normal()
+    assert not process.look()
+    assert process.seen(20) == ""
+
+
+async def test_a_process_that_does_not_converse_cannot_be_looked_at():
+    process = child("number")
+    assert (process.look(), process.seen(20)) == (False, "")
+    await process.start()
+    assert (process.look(), process.seen(20)) == (False, "")
+    await process.join()
+
+
 async def test_the_end_of_a_conversation_is_heard():
     process = await conversation("converse_until", "die")
     process.channel.send(b"go on")

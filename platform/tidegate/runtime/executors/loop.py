@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from tidegate.runtime.executors.executor import RunTimedOut
 from tidegate.runtime.executors.thread import ThreadExecutor
+from tidegate.runtime.places import InTask
+from tidegate.runtime.runs import note_place
 
 __all__ = ["LoopExecutor"]
 
@@ -22,6 +25,7 @@ class LoopExecutor:
         """See `Executor.run`. A coroutine over its time-out is cancelled."""
         if not is_async:
             return await self._threads.run(call, is_async=False, timeout=timeout)
+        note_place(InTask(asyncio.current_task(), threading.get_ident()))
         limit = asyncio.timeout(timeout)
         try:
             async with limit:

@@ -15,12 +15,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tidegate.runtime.executors.executor import RunTimedOut
+from tidegate.runtime.places import InTask, InThread
+from tidegate.runtime.runs import note_place
 
 __all__ = ["ThreadExecutor"]
 
 logger = logging.getLogger("tidegate.threads")
 
-_Work = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+_Work = tuple[contextvars.Context, Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 
 
 class ThreadExecutor:
@@ -70,8 +72,7 @@ class _Thread:
     def start_call(self, call: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
         """Run `call` in this thread; the future is one of `loop`'s."""
         done: asyncio.Future[Any] = loop.create_future()
-        context = contextvars.copy_context()
-        self._inbox.put((lambda: context.run(call), loop, done))
+        self._inbox.put((contextvars.copy_context(), call, loop, done))
         return done
 
     def end(self) -> None:
@@ -79,10 +80,12 @@ class _Thread:
         self._inbox.put(None)
 
     def _work(self) -> None:
+        here = InThread(threading.get_ident(), threading.current_thread().name)
         while (work := self._inbox.get()) is not None:
-            call, loop, done = work
+            context, call, loop, done = work
+            context.run(note_place, here)
             try:
-                value, error = call(), None
+                value, error = context.run(call), None
             except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is its outcome; the runner judges it
                 value, error = None, raised
             try:
@@ -95,6 +98,7 @@ class _Thread:
 
 def _on_own_loop(thread: _Thread, call: Callable[[], Any], timeout: float) -> Callable[[], Any]:
     async def limited() -> Any:
+        note_place(InTask(asyncio.current_task(), threading.get_ident()))
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
@@ -107,7 +111,7 @@ def _on_own_loop(thread: _Thread, call: Callable[[], Any], timeout: float) -> Ca
     def work() -> Any:
         if thread.runner is None:
             thread.runner = asyncio.Runner()
-        return thread.runner.run(limited())
+        return thread.runner.run(limited(), context=contextvars.copy_context())  # its own is that of the first call
 
     return work
 

@@ -99,6 +99,7 @@ class Inside:
         self._leaving = False
         self._cancelled = False
         channel.on_terminate = self._terminate
+        channel.standing = self._standing
 
     def serve(self) -> None:
         """Answer calls until the node hangs up or says to end."""
@@ -202,6 +203,9 @@ class Inside:
             self._channel.receive()
             self._cancelled = True
         return self._cancelled
+
+    def _standing(self) -> str:
+        return "" if self._task is None else _where(self._task)
 
     def _terminate(self) -> None:
         """SIGTERM arrived. Raise where that ends the right thing; else it is enough to have taken note."""

@@ -22,6 +22,7 @@ from tidegate.handlers import Handler, Handlers
 from tidegate.jobs import Cancelled, Crashed, Invalid, Job, Outcome, Released, TimedOut
 from tidegate.lifecycle import Ack
 from tidegate.runtime.describing import Account
+from tidegate.runtime.places import InProcess
 from tidegate.runtime.processes import verdicts, wire
 from tidegate.runtime.processes.consumer_process import WARM_TIMEOUT, ConsumerProcess
 from tidegate.runtime.run_log import share
@@ -168,6 +169,7 @@ class ProcessRunner:
 
     async def _call(self, process: ConsumerProcess, handler: Handler, call: Run) -> list[Report]:
         jobs = call.jobs
+        call.places.append(InProcess(process))
         self._end_later(call.timeout, process, TimedOut(call.timeout))
         process.jobs += len(jobs)
         process.capture.clear()

@@ -1,0 +1,157 @@
+"""What each running job is doing right now, seen from a thread."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.unit.runs import run
+
+from tidegate.runtime import stacks as module
+from tidegate.runtime.executors import LoopExecutor, RunTimedOut, ThreadExecutor
+from tidegate.runtime.places import InProcess, InTask, told
+from tidegate.runtime.runs import CURRENT, Runs, note_place
+from tidegate.runtime.stacks import Stacks
+
+
+class Talking:
+    """A process that says where it stands."""
+
+    pid = 77
+
+    def __init__(self, words):
+        self.words = words
+
+    def look(self):
+        return True
+
+    def seen(self, within):
+        return self.words
+
+
+async def seen(runs, **params):
+    stacks = Stacks(runs, loop=asyncio.get_running_loop(), thread=threading.get_ident())
+    with ThreadPoolExecutor(1) as asking:
+        return await asyncio.get_running_loop().run_in_executor(asking, stacks, params)
+
+
+async def test_a_run_that_is_nowhere_yet_is_left_out_and_one_that_has_ended_is_nowhere_any_more():
+    runs = Runs()
+    with runs.running(run(1)) as nowhere:
+        assert (await seen(runs))["jobs"] == []
+        note_place(InTask(None, 0))
+        assert [each["job"] for each in (await seen(runs))["jobs"]] == [1]
+    assert nowhere.places == []
+    note_place(InTask(None, 0))  # by nobody's run
+    assert (await seen(runs))["jobs"] == []
+
+
+async def test_only_the_run_that_is_asked_for_is_looked_at_by_any_job_of_its_batch():
+    runs = Runs()
+    with runs.running(run(1, 2)), runs.running(run(3)) as other:
+        other.places.append(InTask(None, 0))
+        assert [each["job"] for each in (await seen(runs, job=3))["jobs"]] == [3]
+        assert (await seen(runs, job=2))["jobs"] == []  # it is nowhere yet
+        assert (await seen(runs, job=4))["jobs"] == []
+
+
+async def test_what_is_told_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "MOST", 2)
+    monkeypatch.setattr(module, "LONGEST", 40)
+    runs, many = Runs(), [run(number) for number in range(5)]
+    for number, each in enumerate(many):
+        each.places.append(InProcess(Talking("long words " * 10)))
+        runs._by_job[number] = each
+    answer = await seen(runs)
+    assert (len(answer["jobs"]), answer["left_out"]) == (2, 3)
+    assert all(each["stack"].startswith("[... cut ...]\n") and len(each["stack"]) < 60 for each in answer["jobs"])
+
+
+async def test_a_handler_that_was_abandoned_over_its_time_out_is_a_thread_of_nobodys():
+    threads, over = ThreadExecutor("lone"), threading.Event()
+    try:
+        with pytest.raises(RunTimedOut):
+            await threads.run(over.wait, is_async=False, timeout=0.01)
+        found = [thread for thread in (await seen(Runs()))["threads"] if thread["name"] == "lone-1"]
+        assert "self._cond.wait" in found[0]["stack"] or "waiter.acquire" in found[0]["stack"]
+    finally:
+        over.set()
+        threads.close()
+
+
+async def test_a_thread_that_waits_for_a_call_is_not_told():
+    threads = ThreadExecutor("idle")
+    await threads.run(lambda: None, is_async=False, timeout=20)
+    assert [thread for thread in (await seen(Runs()))["threads"] if thread["name"].startswith("idle-")] == []
+    threads.close()
+
+
+async def test_each_coroutine_on_a_threads_loop_belongs_to_its_own_run():
+    threads, runs, found = ThreadExecutor("loops"), Runs(), []
+
+    async def who():
+        found.append(CURRENT.get().first.id)
+
+    for number in (1, 2):
+        with runs.running(run(number)):
+            await threads.run(who, is_async=True, timeout=20)
+    threads.close()
+    assert found == [1, 2]
+
+
+async def test_a_task_that_executes_is_seen_in_its_thread():
+    runs, found = Runs(), []
+
+    def looks():
+        with ThreadPoolExecutor(1) as asking:
+            stacks = Stacks(runs, loop=asyncio.get_running_loop(), thread=threading.get_ident())
+            found.append(asking.submit(stacks, {}).result())
+
+    async def handler():
+        task = asyncio.current_task()
+        looks()
+        found.append(InTask(task, threading.get_ident()).stack(0))
+
+    executor = LoopExecutor(ThreadExecutor("none"))
+    with runs.running(run(1)):
+        await executor.run(handler, is_async=True, timeout=20)
+    answer, by_task = found
+    [told_of] = answer["jobs"]
+    assert (told_of["blocks_loop"], told_of["where"]) == (True, "thread of the event loop")
+    assert "in handler" in told_of["stack"].splitlines()[0]
+    assert "in handler" in by_task.splitlines()[0]
+    assert "looks()" in answer["event_loop"]
+
+
+WORDS = """Thread 0x1 (most recent call first):
+  File "/app/other.py", line 3 in helper
+  File "/lib/threading.py", line 9 in run
+
+Current thread 0x2 (most recent call first):
+  File "/app/mine.py", line 7 in inner
+  File "/app/mine.py", line 5 in handler
+  File "/somewhere.py", line 1 in main
+
+The coroutine waits (most recent call last):
+  File "/app/mine.py", line 7, in inner
+"""
+
+
+def test_what_a_process_says_is_put_as_a_traceback():
+    assert InProcess(Talking(WORDS)).stack(1.0) == (
+        "Thread 0x1 (most recent call last):\n"
+        '  File "/lib/threading.py", line 9, in run\n'
+        '  File "/app/other.py", line 3, in helper\n'
+        "\n"
+        '  File "/somewhere.py", line 1, in main\n'
+        '  File "/app/mine.py", line 5, in handler\n'
+        '  File "/app/mine.py", line 7, in inner\n'
+        "\n"
+        "The coroutine waits (most recent call last):\n"
+        '  File "/app/mine.py", line 7, in inner\n'
+    )
+    assert InProcess(Talking("")).stack(1.0) == ""
+
+
+def test_nothing_is_told_as_nothing():
+    assert told([]) == InTask(None, 0).stack(0) == ""
