@@ -35,6 +35,7 @@ FLUSH_WITHIN: Final = 2.0  # seconds; whoever blocks the loop may hold the lock 
 UNHEALTHY: Final = 5  # an exit code; see cli/failures.py
 LOOK: Final = 0.2  # seconds between two looks at whether anything is left to do
 DRAINING: Final = "draining: nothing more is claimed; a second one stops now"
+ASKED: Final = "draining: somebody has asked for it with `tidegate workers drain`; nothing more is claimed"
 STOPPING_NOW: Final = "stopping now: what ran is rescued by other nodes"
 
 logger = logging.getLogger("tidegate.up")
@@ -139,7 +140,8 @@ def _observed(port: int | None, host: str, addresses: list[str], node: Node) -> 
 async def _end(node: Node, signals: Signals, *, until_empty: bool) -> Reason | None:
     """Wait for whatever ends this run first; return the reason if it is the node that gave up."""
     gave_up = spawn(node.join(), name="the node's end")
-    waits: list[asyncio.Task[Any]] = [gave_up, spawn(signals.stop.wait(), name="a signal")]
+    asked = spawn(node.supervisor.asked_to_end.wait(), name="a word from elsewhere")
+    waits: list[asyncio.Task[Any]] = [gave_up, asked, spawn(signals.stop.wait(), name="a signal")]
     if until_empty:
         waits.append(spawn(_empty(node), name="an empty line"))
     try:
@@ -148,6 +150,9 @@ async def _end(node: Node, signals: Signals, *, until_empty: bool) -> Reason | N
         for task in waits:
             if not task.done():
                 task.cancel()
+    if node.supervisor.asked_to_end.is_set():
+        say(ASKED)
+        signals.stop.set()
     for task in waits:
         if task.done() and not task.cancelled():
             task.result()

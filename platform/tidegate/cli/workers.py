@@ -17,7 +17,7 @@ from tidegate.cli.wording import NOTHING, count, moment, noun, span
 from tidegate.errors import NotFound
 
 if TYPE_CHECKING:
-    from tidegate.introspection import NodeView
+    from tidegate.introspection import LostView, NodeView
 
 __all__ = ["workers"]
 
@@ -39,6 +39,7 @@ TREE: Final = (
     Column("STATE"),
     Column("FOR", right=True),
     Column("RESTARTS", right=True),
+    Column("MAILBOX", right=True),
     Column("DEMAND", right=True),
     Column("BUFFERED", right=True),
     Column("RUNNING", right=True),
@@ -48,24 +49,54 @@ TREE: Final = (
 TIMEOUT: Final = click.option(
     "--timeout", type=click.FloatRange(min=0.1), default=15.0, show_default=True, help="Seconds to wait for its answer."
 )
+RUNNING: Final = (
+    Column("JOB", right=True),
+    Column("QUEUE"),
+    Column("KIND", cut=True),
+    Column("ATTEMPT", right=True),
+    Column("FOR", right=True),
+    Column("LEFT", right=True),
+    Column("WHERE"),
+    Column("MEMORY", right=True),
+    Column("CPU", right=True),
+)
+LOST: Final = (
+    Column("NODE"),
+    Column("HOST", cut=True),
+    Column("PID", right=True),
+    Column("SILENT", right=True),
+    Column("HELD", right=True),
+    Column("JOBS", cut=True),
+    Column("WHY", cut=True),
+)
 IN_COLUMNS: Final = {"demand", "buffered", "running", "zombies"}
 UNSAID: Final = {"kind", "name", "state", "strategy", "subscriptions", "consumers", "hints", "mailbox", "node"}
 """What the other columns say, or what only --json is for."""
 
 
-@click.group(cls=Group, later={"drain": "draining from afar"})
+@click.group(cls=Group)
 def workers() -> None:
     """List the nodes of the fleet, and show what one of them is doing."""
 
 
 @workers.command("list")
+@click.option("--lost", is_flag=True, help="List the nodes that were lost within the last hour, and what they held.")
 @limit_option
 @json_option
 @click.pass_obj
-def list_workers(scope: Scope, limit: int, as_json: bool) -> None:
-    """List the live nodes, the oldest first."""
+def list_workers(scope: Scope, lost: bool, limit: int, as_json: bool) -> None:
+    """List the live nodes, the oldest first; with --lost those that were lost, the last one first."""
     with scope.inspector() as inspector:
+        gone = inspector.lost()
         found = inspector.nodes()[:limit]
+    if lost:
+        if as_json:
+            emit_json([node.as_json() for node in gone[:limit]])
+        else:
+            show_table(LOST, map(_lost, gone[:limit]), empty="no node was lost within the last hour")
+        return
+    if gone and not as_json:
+        say(f"{noun(len(gone), 'node')} lost within the last hour: `tidegate workers list --lost`")
     if as_json:
         emit_json([node.as_json() for node in found])
     else:
@@ -90,6 +121,9 @@ def show_worker(scope: Scope, node: str, timeout: float, as_json: bool) -> None:
     show_record(_fields(view, answer))
     click.echo()
     show_table(TREE, _lines(answer["tree"]), empty="it runs nothing")
+    if answer["jobs"]:
+        click.echo()
+        show_table(RUNNING, map(_run, answer["jobs"]), empty="")
 
 
 @workers.command("stacks")
@@ -119,6 +153,34 @@ def show_stacks(scope: Scope, node: str, job: int | None, timeout: float, as_jso
         say(f"no job runs on {view.node}")
 
 
+@workers.command("drain")
+@click.argument("node")
+@click.option("--wait", is_flag=True, help="Return once it has ended, or left the fleet.")
+@TIMEOUT
+@json_option
+@click.pass_obj
+def drain_worker(scope: Scope, node: str, wait: bool, timeout: float, as_json: bool) -> None:
+    """Have a node end: it claims nothing more, finishes what runs, gives the rest back and ends, as at a first Ctrl-C there.
+
+    What runs longer than its `drain_timeout` is given back, too. A node inside another program claims nothing more and waits for it
+    to end. Whatever starts nodes by itself may start another one.
+    """
+    from tidegate.introspection import ask_node, gone, named_node  # noqa: PLC0415 - psycopg costs what `--help` should not pay
+
+    with scope.connection() as connection:
+        inspector = scope.inspector_of(connection)
+        view = named_node(node, inspector.nodes())
+        answer = ask_node(connection, view.node, "drain", timeout=timeout)
+        limit = f"{answer['drain_timeout']:g} s"
+        blocked = "; its event loop is blocked, so that it begins once that has ended" if answer["loop"] == "blocked" else ""
+        say(f"{view.node} drains: {noun(answer['running'], 'job')} may run on for up to {limit}{blocked}")
+        if wait:
+            gone(inspector, view.node)
+            say(f"{view.node} has left the fleet")
+    if as_json:
+        emit_json({"node": view.node, **answer})
+
+
 def _row(view: NodeView) -> Sequence[str]:
     told = view.as_json()
     pools = told["queues"].values()
@@ -134,6 +196,34 @@ def _row(view: NodeView) -> Sequence[str]:
         _mebibytes(told["rss"]),
         span(told["loop_lag"]),
         ", ".join(f"{queue} (broken)" if queue in view.broken else queue for queue in view.queues),
+    )
+
+
+def _lost(view: LostView) -> Sequence[str]:
+    return (
+        view.node,
+        view.host,
+        str(view.pid),
+        span(view.silent_for),
+        count(len(view.held)),
+        ", ".join(f"{held['job']}{'' if held['rescued'] else ' (not rescued yet)'}" for held in view.held) or NOTHING,
+        view.why or NOTHING,
+    )
+
+
+def _run(job: Mapping[str, Any]) -> Sequence[str]:
+    more = f" +{len(job['jobs']) - 1}" if len(job["jobs"]) > 1 else ""
+    left = job["deadline_in"]
+    return (
+        f"{job['job']}{more}",
+        job["queue"],
+        job["kind"],
+        count(job["attempt"]),
+        span(job["age"]),
+        span(left) if left >= 0 else f"over by {span(-left)}",
+        job["where"] or NOTHING,
+        _mebibytes(job["rss"]),
+        span(job["cpu_seconds"]),
     )
 
 
@@ -161,6 +251,7 @@ def _lines(node: Mapping[str, Any], depth: int = 0) -> Iterator[Sequence[str]]:
         node["state"],
         span(node["age"]),
         count(node["restarts"]),
+        count(detail.get("mailbox")),
         count(detail.get("demand")),
         count(detail.get("buffered")),
         count(detail.get("running")),

@@ -5,13 +5,13 @@
 """
 
 from tidegate.introspection.asking import NoPartition
-from tidegate.introspection.asking_nodes import ANSWER_TIMEOUT, ask_node, named_node
+from tidegate.introspection.asking_nodes import ANSWER_TIMEOUT, ask_node, gone, named_node
 from tidegate.introspection.circuit_views import CircuitEvent, CircuitView, why_gated
 from tidegate.introspection.circuits import Circuits
 from tidegate.introspection.explain import JobFacts, QueueFacts, Why, why_job, why_queue
 from tidegate.introspection.inspector import STATES, Inspector, JobFilter
 from tidegate.introspection.interventions import Cancelled, Operator, Retried
-from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView, iso
+from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, LostView, NodeView, PoolView, QueueView, iso
 
 __all__ = [
     "ANSWER_TIMEOUT",
@@ -26,6 +26,7 @@ __all__ = [
     "JobFacts",
     "JobFilter",
     "JobView",
+    "LostView",
     "NoPartition",
     "NodeView",
     "Operator",
@@ -35,6 +36,7 @@ __all__ = [
     "Retried",
     "Why",
     "ask_node",
+    "gone",
     "iso",
     "named_node",
     "why_gated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,11 +10,13 @@ import psycopg
 
 from tidegate.errors import NotFound, Refused, Unhealthy, UsageError, nearest
 from tidegate.introspection.asking import asking
+from tidegate.introspection.inspector import Inspector
 from tidegate.introspection.shapes import NodeView
 from tidegate.store.requests import ask
 
-__all__ = ["ANSWER_TIMEOUT", "ask_node", "named_node"]
+__all__ = ["ANSWER_TIMEOUT", "ask_node", "gone", "named_node"]
 
+LOOK = 0.2  # seconds between two looks at whether a node is gone
 ANSWER_TIMEOUT = 15.0  # seconds; a node whose event loop is blocked notices that it is asked within one
 
 
@@ -55,3 +58,9 @@ def ask_node(
     if error is not None:
         raise Refused(f"node {node}: {error}")
     return answer
+
+
+def gone(inspector: Inspector, node: str) -> None:
+    """Return once a node is no longer among the live ones."""
+    while any(view.node == node for view in inspector.nodes()):
+        time.sleep(LOOK)

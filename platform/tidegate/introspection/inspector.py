@@ -19,7 +19,7 @@ from tidegate.introspection.asking import asking
 from tidegate.introspection.circuit_views import why_gated
 from tidegate.introspection.circuits import Circuits, gated_jobs
 from tidegate.introspection.explain import JobFacts, QueueFacts, Why, why_job, why_queue
-from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, NodeView, PoolView, QueueView
+from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, LostView, NodeView, PoolView, QueueView
 from tidegate.introspection.stored import call_parts, readable
 from tidegate.jobs import State, Word
 from tidegate.redaction import Redactor
@@ -30,6 +30,7 @@ __all__ = ["STATES", "Inspector", "JobFilter"]
 
 STATES: Final = tuple(state.value for state in State)
 NEWEST: Final = 2**63 - 1
+LOST_LATELY: Final = 3_600.0  # seconds; a node's row is kept for a day
 
 Known = Callable[[str, str], int | None]
 """What a job of (queue, kind) may be tried at most, where that is known; a row keeps only what its enqueuer said."""
@@ -144,6 +145,26 @@ class Inspector:
         """Return the live nodes, the oldest first."""
         with asking("look at the nodes"):
             return self._nodes()
+
+    def lost(self, *, age: float = LOST_LATELY) -> list[LostView]:
+        """Return the nodes that were lost within `age` seconds and what they held, the last one first."""
+        with asking("look at the nodes"):
+            rows = self._rows("inspect_lost", {"age": age})
+        return [
+            LostView(
+                node=row["id"],
+                host=row["host"],
+                pid=row["pid"],
+                version=row["version"],
+                started_at=row["started_at"],
+                queues=tuple(row["queues"]),
+                last_beat=row["beat_at"],
+                silent_for=row["silent_for"],
+                why=row["why"],
+                held=tuple(json.loads(row["held"])),
+            )
+            for row in rows
+        ]
 
     def _queues(self) -> list[QueueView]:
         nodes = self._nodes()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-__all__ = ["AttemptView", "JobDetail", "JobView", "NodeView", "PoolView", "QueueView", "iso"]
+__all__ = ["AttemptView", "JobDetail", "JobView", "LostView", "NodeView", "PoolView", "QueueView", "iso"]
 
 
 def iso(at: datetime | None) -> str | None:
@@ -257,7 +257,16 @@ class NodeView:
             "broken": list(self.broken),
             "rss": self.status.get("rss"),
             "loop_lag": self.status.get("loop_lag"),
+            "clock_skew": self.clock_skew,
         }
+
+    @property
+    def clock_skew(self) -> float | None:
+        """Return by how many seconds the clock of its host is ahead of the database's, as far as it has said so."""
+        wall = self.status.get("wall")
+        if self.said_at is None or not isinstance(wall, int | float):
+            return None
+        return wall - self.said_at.timestamp()
 
     def _queue_as_json(self, queue: str) -> dict[str, Any]:
         told = self._told(queue)
@@ -278,6 +287,39 @@ class NodeView:
         queues = self.status.get("queues")
         told = queues.get(queue) if isinstance(queues, Mapping) else None
         return told if isinstance(told, Mapping) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class LostView:
+    """A node that was lost: it fell silent for longer than its lease, or ended without signing off."""
+
+    node: str
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    queues: tuple[str, ...]
+    last_beat: datetime
+    silent_for: float
+    why: str | None
+    """What it said at its end, where it said anything."""
+    held: tuple[Mapping[str, Any], ...]
+    """The jobs that it held, and whether each was rescued already."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {
+            "node": self.node,
+            "host": self.host,
+            "pid": self.pid,
+            "version": self.version,
+            "started_at": iso(self.started_at),
+            "queues": list(self.queues),
+            "last_beat": iso(self.last_beat),
+            "silent_for": self.silent_for,
+            "why": self.why,
+            "held": [dict(each) for each in self.held],
+        }
 
 
 def _time(text: str | None) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,7 +15,7 @@ from tidegate.runtime.queue_manager import QueueManager
 
 __all__ = ["VOLATILE", "Done", "pools"]
 
-VOLATILE: Final = ("clock", "rss", "loop_lag")
+VOLATILE: Final = ("clock", "wall", "rss", "loop_lag")
 """What changes by itself: not worth a word before something else does, or some seconds are over."""
 
 
@@ -37,8 +38,9 @@ class Done:
 
     @staticmethod
     def now() -> Mapping[str, Any]:
-        """Return that clock, and the memory of the process."""
-        return {"clock": round(asyncio.get_running_loop().time(), 2), "rss": psutil.Process().memory_info().rss}
+        """Return that clock, the one on the wall, which the doctor compares with the database's, and the memory of the process."""
+        wall = round(time.clock_gettime(time.CLOCK_REALTIME), 2)
+        return {"clock": round(asyncio.get_running_loop().time(), 2), "wall": wall, "rss": psutil.Process().memory_info().rss}
 
 
 def pools(managers: Mapping[str, QueueManager], done: Done) -> dict[str, Any]:

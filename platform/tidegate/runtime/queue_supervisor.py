@@ -106,6 +106,8 @@ class QueueSupervisor(Supervisor):
         self._quarantine = Quarantine()
         self._threads: dict[str, ThreadExecutor] = {}
         self._draining = False
+        self.asked_to_end = asyncio.Event()
+        """Somebody elsewhere has asked this node to drain and to end: whoever runs it is to stop it."""
         self._lease = self._new_lease()
         self._application = Application(handlers.modules)
         self._versions = versions_of(settings)
@@ -228,13 +230,21 @@ class QueueSupervisor(Supervisor):
     def _answers(self, requests: Requesting) -> Answers:
         loop = asyncio.get_running_loop()
         clock = loop.time  # the answer may be read from a thread
+        stacks = Stacks(self.runs, loop=loop, thread=threading.get_ident())
         known = {
-            "tree": Answer(lambda _: {"tree": tree_as_json(self.tree(), clock())}),
-            "stacks": Answer(Stacks(self.runs, loop=loop, thread=threading.get_ident()), on_loop=False),
+            "tree": Answer(lambda _: {"tree": tree_as_json(self.tree(), clock()), "jobs": stacks.work()}),
+            "drain": Answer(partial(self._drain_from_afar, loop), on_loop=False),
+            "stacks": Answer(stacks, on_loop=False),
         }
         answers = Answers(lambda: self.node, requests, known, deaf=lambda: not self._switchboard.heard)
         self._switchboard.connect_node(lambda node: answers.look() if node in {None, self.node} else None)
         return answers
+
+    def _drain_from_afar(self, loop: asyncio.AbstractEventLoop, params: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
+        """Drain as soon as the loop comes to it, and have whoever runs this node stop it; called from a thread."""
+        loop.call_soon_threadsafe(self.drain)
+        loop.call_soon_threadsafe(self.asked_to_end.set)
+        return {"draining": True, "running": len(self.runs), "drain_timeout": self.settings.drain_timeout}
 
     def _patience(self) -> float:
         """Return how long all queues may take to start: processes, which import the jobs modules, take their time."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tidegate.runtime.blockage import look
-from tidegate.runtime.places import InThread, frames_in, told
+from tidegate.runtime.places import InProcess, InThread, frames_in, told
 from tidegate.runtime.runs import Place, Run, Runs
 
 __all__ = ["Stacks"]
@@ -42,6 +42,15 @@ class Stacks:
             "threads": list(self._others(runs))[:MOST] if job is None else [],
             "event_loop": _short(told(frames_in(self._thread))),
         }
+
+    def work(self) -> list[dict[str, Any]]:
+        """Return every run without its stack, and what its process uses, where it has one."""
+        found = []
+        for run in self._runs.under_way()[:MOST]:
+            places = tuple(run.places[-1:])
+            used = places[0].used() if places and isinstance(places[0], InProcess) else {"rss": None, "cpu_seconds": None}
+            found.append({**self._of(run), "where": places[0].title if places else None, **used})
+        return found
 
     def _told(self, runs: Sequence[Run], on_loop: Run | None) -> list[dict[str, Any]]:
         places: dict[Run, Place] = {}

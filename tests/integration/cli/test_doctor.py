@@ -13,6 +13,7 @@ from tests.integration.cli.test_explaining import knows, serving
 from tests.integration.cli.test_reading import node
 from tidegate.introspection.doctor import CHECKS, Finding, examine
 from tidegate.introspection.doctor.checks import Facts, bloat, server
+from tidegate.introspection.doctor.machines import disk, tables
 from tidegate.settings import Settings
 from tidegate.store.connection import connect
 
@@ -169,3 +170,49 @@ def test_people_read_what_why_and_how(healthy: Shop) -> None:
 def test_every_check_says_what_it_holds() -> None:
     assert all(check.__doc__ for check in CHECKS)
     assert Finding("a", "error", "b", "c", "d").as_json()["fixable"] is False
+
+
+def test_a_table_that_is_missing_or_may_not_be_read(bare_shop: Shop) -> None:
+    bare_shop.execute("DROP TABLE tidegate.circuit_events")
+    bare_shop.execute("ALTER TABLE tidegate.circuits RENAME TO hidden")
+    found = findings(bare_shop)
+    assert [(each["check"], each["what"]) for each in found] == [
+        ("tables", "the table circuit_events is missing"),
+        ("tables", "the table circuits is missing"),
+    ]
+    [told] = tables(facts(unreadable={"circuits": True}))
+    assert told.what == "the table circuits may not be read by this role"
+
+
+def test_a_disk_that_is_nearly_full(healthy: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidegate.introspection.doctor.machines.LOW", 2**80)
+    assert checks(healthy) == ["disk"]
+    assert list(disk(facts(disk_free=None))) == []
+
+
+def test_a_disk_that_cannot_be_seen_from_here_is_not_spoken_of(healthy: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def elsewhere(folder: str) -> None:
+        raise PermissionError(folder)
+
+    monkeypatch.setattr("tidegate.introspection.doctor.examination.shutil.disk_usage", elsewhere)
+    monkeypatch.setattr("tidegate.introspection.doctor.machines.LOW", 2**80)
+    assert checks(healthy) == []
+
+
+def test_a_node_whose_clock_is_wrong(healthy: Shop) -> None:
+    wall = "status::jsonb || jsonb_build_object('wall', extract(epoch FROM clock_timestamp()) + %s), said_at = clock_timestamp()"
+    healthy.execute(f"UPDATE tidegate.nodes SET status = {wall}", 100)
+    assert checks(healthy) == ["clock"]
+    [found] = [each for each in findings(healthy) if each["check"] == "clock"]
+    assert found["what"] == "the clock of web1 (n1) differs by +100 s from the database's"
+    healthy.execute(f"UPDATE tidegate.nodes SET status = {wall}", 0)
+    assert checks(healthy) == []
+
+
+def test_a_node_that_was_lost_with_what_it_held(healthy: Shop) -> None:
+    node(healthy, "frozen", lease=-1, dead=True)
+    healthy.insert(state="running", node="frozen", attempt=1, claimed_at="2026-01-01")
+    found = [each for each in findings(healthy) if each["check"] in {"lost", "orphans"}]
+    assert [each["check"] for each in found] == ["orphans", "lost"]
+    assert "it held 1 jobs, 1 of which wait to be rescued" in str(found[1]["what"])
+    assert found[1]["mend"] == "tidegate workers list --lost"

@@ -114,6 +114,9 @@ def test_a_process_that_loops_for_ever_is_shown_and_goes_on_as_if_nothing_had_be
     assert "/runtime/" not in run["stack"]
     for _ in range(5):
         yard.stacks(job)
+    [told] = [each for each in yard.json("workers", "show", yard.node)["jobs"] if each["job"] == job]
+    assert told["rss"] > 2**20
+    assert told["cpu_seconds"] > 0
     over.touch()
     yard.until(lambda: yard.state(job) == "completed")
 
@@ -157,5 +160,8 @@ def test_a_job_that_blocks_the_event_loop_is_shown_while_it_does(yard: Yard, tmp
         assert run["stack"].splitlines()[-1].strip().startswith("time.sleep(seconds)")
         assert "/runtime/" not in run["stack"]
         printed = yard.run("workers", "stacks", name)
+        drained = yard.run("workers", "drain", name)
+    assert f"{name} drains: 1 job may run on" in drained.stderr
+    assert "its event loop is blocked, so that it begins once that has ended" in drained.stderr
     assert printed.stdout.startswith("the event loop is BLOCKED:\n")
     assert printed.stdout.count("time.sleep(seconds)") == 2

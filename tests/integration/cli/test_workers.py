@@ -100,10 +100,14 @@ def test_a_running_node_shows_its_tree_with_every_stage(yard: Shop, running: Nod
     lines = yard.run("workers", "show", running.node()).stdout.splitlines()
     assert f"node:       {running.node()}" in lines[0]
     [table] = [line for line in lines if line.startswith("PART")]
-    assert table.split() == ["PART", "STATE", "FOR", "RESTARTS", "DEMAND", "BUFFERED", "RUNNING", "ZOMBIES", "MORE"]
+    assert table.split() == ["PART", "STATE", "FOR", "RESTARTS", "MAILBOX", "DEMAND", "BUFFERED", "RUNNING", "ZOMBIES", "MORE"]
     assert any(line.strip().startswith("consumer-1 ") for line in lines)
     assert any("busy" in line for line in lines)
-    assert job
+    [run] = told["jobs"]
+    assert (run["job"], run["attempt"], run["where"], run["rss"]) == (job, 1, "coroutine", None)
+    assert 0 < run["deadline_in"] < 60
+    [header] = [at for at, line in enumerate(lines) if line.split()[:3] == ["JOB", "QUEUE", "KIND"]]
+    assert lines[header + 1].split()[:2] == [str(job), "email"]
 
 
 def test_a_node_may_be_named_by_how_its_name_begins(yard: Shop, running: NodeProcess) -> None:
@@ -156,8 +160,39 @@ def test_a_node_whose_event_loop_is_blocked_answers_and_says_so(yard: Shop, runn
     assert "email.producer" in parts(told["tree"])
 
 
-@pytest.mark.parametrize("verb", ["drain"])
-def test_what_is_not_there_yet_is_refused(yard: Shop, verb: str) -> None:
-    said = yard.call("workers", verb, "n1")
-    assert said.returncode == 2
-    assert f"`workers {verb}` does not exist in this version" in said.stderr
+def test_a_node_that_is_drained_from_elsewhere_ends_what_runs_gives_the_rest_back_and_ends(
+    yard: Shop, running: NodeProcess
+) -> None:
+    job = enqueue(yard, "long_note", 1, 2.0)
+    yard.until((yard.folder / "trace").exists)
+    said = yard.run("workers", "drain", running.node()[:-2], "--wait", "--json")
+    assert json.loads(said.stdout)["draining"] is True
+    assert f"{running.node()} drains: 1 job may run on for up to 10 s\n{running.node()} has left the fleet\n" in said.stderr
+    late = enqueue(yard, "note", 2)
+    assert running.end() == 0
+    assert "somebody has asked for it with `tidegate workers drain`" in running.said
+    assert running.said.rstrip().endswith("stopped")
+    assert (yard.state(job), yard.state(late)) == ("completed", "ready")
+    assert yard.json("workers", "list", "--lost") == []
+
+
+def test_a_node_that_is_killed_is_listed_as_lost_with_what_it_held(yard: Shop) -> None:
+    write_settings(yard.folder, lease=2)
+    with NodeProcess(yard.database, yard.folder, "--queues", "analytics") as witness:
+        with NodeProcess(yard.database, yard.folder, "--queues", "email") as killed:
+            name = killed.node()
+            job = enqueue(yard, "long_note", 1)
+            yard.until((yard.folder / "trace").exists)
+            killed.process.kill()
+        [told] = yard.until(lambda: yard.json("workers", "list", "--lost"), what="the loss to be noticed")
+        assert (told["node"], [held["job"] for held in told["held"]]) == (name, [job])
+        yard.until(lambda: yard.json("workers", "list", "--lost")[0]["held"][0]["rescued"], what="the rescue")
+        printed = yard.run("workers", "list", "--lost").stdout.splitlines()
+        assert printed[1].startswith(name)
+        listed = yard.run("workers", "list")
+        assert listed.stderr == "1 node lost within the last hour: `tidegate workers list --lost`\n"
+        assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [witness.node()]
+
+
+def test_where_none_was_lost_that_is_said(yard: Shop) -> None:
+    assert yard.run("workers", "list", "--lost").stderr == "no node was lost within the last hour\n"

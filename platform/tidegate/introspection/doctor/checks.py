@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tidegate.introspection.shapes import NodeView, QueueView
+from tidegate.introspection.shapes import LostView, NodeView, QueueView
 
-__all__ = ["CHECKS", "Facts", "Finding"]
+__all__ = [
+    "Facts",
+    "Finding",
+    "bloat",
+    "drift",
+    "fleet",
+    "indexes",
+    "kinds",
+    "lines",
+    "notifications",
+    "partitions",
+    "schema",
+    "server",
+    "transactions",
+]
 
 OLD_TRANSACTION: Final = 300.0  # seconds; a claim's dead rows pile up behind it at the rate of the jobs
 DEAD_ROWS: Final = 100_000  # 20 ms of a sweep (0.2 us each)
@@ -63,6 +77,11 @@ class Facts:
     """Of the Tidegate that examines."""
     config: str = ""
     """The fingerprint of the settings here; see `Settings.fingerprint`."""
+    unreadable: Mapping[str, bool] = field(default_factory=dict)
+    """The tables that are missing (False), or there and not to be read."""
+    disk_free: int | None = None
+    """Bytes that are left on the server's disk, where that can be told from here."""
+    lost: Sequence[LostView] = ()
 
 
 def schema(facts: Facts) -> Iterator[Finding]:
@@ -288,18 +307,3 @@ def lines(facts: Facts) -> Iterator[Finding]:
                 "more comes than is done",
                 f"tidegate queues explain {queue.queue}",
             )
-
-
-CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
-    schema,
-    server,
-    indexes,
-    partitions,
-    fleet,
-    kinds,
-    lines,
-    drift,
-    notifications,
-    transactions,
-    bloat,
-)

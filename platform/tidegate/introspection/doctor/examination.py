@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -12,7 +15,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tidegate import __version__
-from tidegate.introspection.doctor.checks import CHECKS, Facts, Finding
+from tidegate.introspection.doctor import checks, machines
+from tidegate.introspection.doctor.catalogue import CHECKS
+from tidegate.introspection.doctor.checks import Facts, Finding
 from tidegate.introspection.inspector import Inspector
 from tidegate.store import migrate, partitions
 from tidegate.store.connection import connect, connect_async
@@ -21,7 +26,9 @@ from tidegate.store.statements import statement
 
 __all__ = ["examine", "mend"]
 
+LOST_LATELY: Final = 600.0  # seconds
 PATIENCE: Final = 2.0  # seconds for a notification
+_TABLE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?tidegate\.(\w+)")
 _INDEX: Final = re.compile(r"CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?(\w+)")
 
 
@@ -36,8 +43,10 @@ def examine(
     """Return everything that is wrong, errors first; `connection` is in autocommit and leads to `database`."""
     status = migrate.status(connection)
     if status.schema_version != status.expected_version:
-        [*found] = CHECKS[0](_bare(status))
-        return found
+        return list(checks.schema(_bare(status)))
+    unreadable = _unreadable(connection)
+    if unreadable:  # nothing else can be asked
+        return list(machines.tables(replace(_bare(status), unreadable=unreadable)))
     inspector = Inspector(connection, queues=queues)
     facts = Facts(
         status.schema_version,
@@ -54,6 +63,8 @@ def examine(
         queues=inspector.queues(),
         version=__version__,
         config=config,
+        disk_free=_disk_free(connection),
+        lost=inspector.lost(age=LOST_LATELY),
     )
     found = [finding for check in CHECKS for finding in check(facts)]
     return sorted(found, key=lambda finding: finding.severity != "error")
@@ -85,6 +96,19 @@ def _hears(connection: psycopg.Connection[Any], database: str) -> bool:
         ears.execute(statement("doctor_listen"))
         connection.execute(statement("doctor_notify"))
         return any(True for _ in ears.notifies(timeout=PATIENCE, stop_after=1))
+
+
+def _unreadable(connection: psycopg.Connection[Any]) -> dict[str, bool]:
+    names = [name for migration in migrate.migrations() for name in _TABLE.findall(migration.sql)]
+    rows = _rows(connection, "doctor_tables", {"names": names})
+    return {row["name"]: row["present"] for row in rows if not row["readable"]}
+
+
+def _disk_free(connection: psycopg.Connection[Any]) -> int | None:
+    folder = _row(connection, "doctor_disk")["folder"]
+    with suppress(OSError):  # not to be looked at from here: another container, another user
+        return None if folder is None else shutil.disk_usage(folder).free
+    return None
 
 
 def _expected_indexes() -> list[str]:

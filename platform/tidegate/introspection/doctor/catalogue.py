@@ -1,0 +1,29 @@
+"""Everything that the doctor looks at, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from tidegate.introspection.doctor import checks, machines
+from tidegate.introspection.doctor.checks import Facts, Finding
+
+__all__ = ["CHECKS"]
+
+CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
+    checks.schema,
+    machines.tables,
+    checks.server,
+    machines.disk,
+    checks.indexes,
+    checks.partitions,
+    checks.fleet,
+    machines.lost,
+    machines.clocks,
+    checks.kinds,
+    checks.lines,
+    checks.drift,
+    checks.notifications,
+    checks.transactions,
+    checks.bloat,
+)

@@ -1,0 +1,66 @@
+"""What the doctor knows of machines: the tables of the server and its disk, the clocks of nodes, and those that were lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tidegate.introspection.doctor.checks import Facts, Finding
+
+__all__ = ["clocks", "disk", "lost", "tables"]
+
+SKEWED: Final = 5.0  # seconds; a request is no slower where anything works
+LOW: Final = 2**30  # bytes; a few minutes of write-ahead log at full load
+
+
+def tables(facts: Facts) -> Iterator[Finding]:
+    """Every table is there and may be read."""
+    for name, present in facts.unreadable.items():
+        yield Finding(
+            "tables",
+            "error",
+            f"the table {name} {'may not be read by this role' if present else 'is missing'}",
+            "whoever needs it fails: claims, acks, or what looks at them",
+            "`tidegate db roles` prints what a role needs" if present else "restore it: `tidegate db sql` prints what makes it",
+        )
+
+
+def disk(facts: Facts) -> Iterator[Finding]:
+    """The server's disk has room."""
+    if facts.disk_free is not None and facts.disk_free < LOW:
+        yield Finding(
+            "disk",
+            "error",
+            f"{facts.disk_free / 2**20:,.0f} MiB are free on the disk of the database",
+            "a server whose disk is full stops, and every job with it",
+            "make room; `retention` in queues.yaml bounds what is kept of finished and dead jobs",
+        )
+
+
+def clocks(facts: Facts) -> Iterator[Finding]:
+    """The clocks of nodes and of the database agree."""
+    for node in facts.nodes:
+        skew, lag = node.clock_skew, node.status.get("loop_lag")
+        if skew is not None and abs(skew) > SKEWED + (lag if isinstance(lag, int | float) else 0.0):
+            yield Finding(
+                "clock",
+                "warning",
+                f"the clock of {node.host} ({node.node}) differs by {skew:+.0f} s from the database's",
+                "jobs run by the database's clock and are not touched; logs and traces of that host do not fit the others",
+                "have the host keep its time: chrony, systemd-timesyncd",
+            )
+
+
+def lost(facts: Facts) -> Iterator[Finding]:
+    """No node was lost within the last minutes."""
+    for node in facts.lost:
+        waiting = sum(not held["rescued"] for held in node.held)
+        rest = f", {waiting} of which wait to be rescued" if waiting else ""
+        yield Finding(
+            "lost",
+            "warning",
+            f"node {node.node} was lost: its last heartbeat is {node.silent_for:.0f} s old{f' ({node.why})' if node.why else ''}; "
+            f"it held {len(node.held)} jobs{rest}",
+            "its process was killed or stopped, its host froze, or it was cut off from the database; its jobs are tried again",
+            "tidegate workers list --lost",
+        )
