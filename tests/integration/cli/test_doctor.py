@@ -211,7 +211,7 @@ def test_a_node_whose_clock_is_wrong(healthy: Shop) -> None:
 
 def test_a_node_that_was_lost_with_what_it_held(healthy: Shop) -> None:
     node(healthy, "frozen", lease=-1, dead=True)
-    healthy.insert(state="running", node="frozen", attempt=1, claimed_at="2026-01-01")
+    healthy.insert(state="running", node="frozen", attempt=1, lease=1, claimed_at="2026-01-01")
     found = [each for each in findings(healthy) if each["check"] in {"lost", "orphans"}]
     assert [each["check"] for each in found] == ["orphans", "lost"]
     assert "it held 1 jobs, 1 of which wait to be rescued" in str(found[1]["what"])
