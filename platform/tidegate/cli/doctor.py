@@ -23,9 +23,17 @@ UNHEALTHY = 5
 
 @click.command("doctor", cls=Command)
 @click.option("--fix", is_flag=True, help="Do what can be done without harm: migrate, make partitions, vacuum.")
+@click.option(
+    "--old-transaction",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=300.0,
+    show_default=True,
+    help="From which age on an open transaction is worth a word.",
+)
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, fix: bool, as_json: bool) -> None:
+def doctor(ctx: click.Context, fix: bool, old_transaction: float, as_json: bool) -> None:
     """Look over database and fleet: what is wrong, and how to mend it.
 
     Exits with 5 where something is wrong.
@@ -39,7 +47,13 @@ def doctor(ctx: click.Context, fix: bool, as_json: bool) -> None:
     with scope.place() as database, connect(database.conninfo) as connection, asking("examine the database"):
 
         def look() -> list[Finding]:
-            return examine(connection, database.conninfo, queues=settings.queue_names, config=settings.fingerprint)
+            return examine(
+                connection,
+                database.conninfo,
+                queues=settings.queue_names,
+                config=settings.fingerprint,
+                old_transaction=old_transaction,
+            )
 
         found = look()
         if fix and found:

@@ -213,6 +213,7 @@ class Inspector:
                 queues=tuple(row["queues"]),
                 status=_mapping(row["status"]),
                 said_at=row["said_at"],
+                said_age=row["said_age"],
             )
             for row in self._rows("inspect_nodes")
         ]

@@ -231,6 +231,8 @@ class NodeView:
     """What the node says of itself; whatever does not read is left out."""
     said_at: datetime | None = None
     """When it said that, on the database's clock."""
+    said_age: float | None = None
+    """How long ago that is. Its heartbeat repeats it, also while its event loop, which looks, does not run."""
 
     def pool(self, queue: str) -> PoolView:
         """Return its consumers of one queue; all zero where it has said nothing yet."""

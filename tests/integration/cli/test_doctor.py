@@ -216,3 +216,15 @@ def test_a_node_that_was_lost_with_what_it_held(healthy: Shop) -> None:
     assert [each["check"] for each in found] == ["orphans", "lost"]
     assert "it held 1 jobs, 1 of which wait to be rescued" in str(found[1]["what"])
     assert found[1]["mend"] == "tidegate workers list --lost"
+
+
+def test_a_node_that_beats_and_says_nothing_of_itself(healthy: Shop) -> None:
+    healthy.execute("UPDATE tidegate.nodes SET said_at = clock_timestamp() - interval '1 minute'")
+    assert checks(healthy) == ["loop_blocked"]
+    [found] = [each for each in findings(healthy) if each["check"] == "loop_blocked"]
+    assert found["mend"] == "tidegate workers stacks n1"
+
+
+def test_the_age_of_a_transaction_that_is_worth_a_word_can_be_said(healthy: Shop, held_open: int) -> None:
+    found = json.loads(healthy.run("doctor", "--json", "--old-transaction", "0").stdout)
+    assert [each["mend"] for each in found if each["check"] == "transactions"] == [f"SELECT pg_terminate_backend({held_open})"]

@@ -19,6 +19,7 @@ CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     checks.partitions,
     checks.fleet,
     machines.lost,
+    machines.loops,
     machines.clocks,
     checks.kinds,
     checks.lines,

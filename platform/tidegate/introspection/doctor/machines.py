@@ -7,9 +7,10 @@ from typing import Final
 
 from tidegate.introspection.doctor.checks import Facts, Finding
 
-__all__ = ["clocks", "disk", "lost", "tables"]
+__all__ = ["clocks", "disk", "loops", "lost", "tables"]
 
 SKEWED: Final = 5.0  # seconds; a request is no slower where anything works
+MUTE: Final = 20.0  # seconds; twice the time after which a node speaks again where nothing has changed
 LOW: Final = 2**30  # bytes; a few minutes of write-ahead log at full load
 
 
@@ -48,6 +49,19 @@ def clocks(facts: Facts) -> Iterator[Finding]:
                 f"the clock of {node.host} ({node.node}) differs by {skew:+.0f} s from the database's",
                 "jobs run by the database's clock and are not touched; logs and traces of that host do not fit the others",
                 "have the host keep its time: chrony, systemd-timesyncd",
+            )
+
+
+def loops(facts: Facts) -> Iterator[Finding]:
+    """Every node that beats looks at itself, too."""
+    for node in facts.nodes:
+        if node.said_age is not None and node.said_age > MUTE:
+            yield Finding(
+                "loop_blocked",
+                "error",
+                f"node {node.node} beats and has said nothing of itself for {node.said_age:.0f} s: its event loop is blocked",
+                "no job of it begins or ends, and no time-out is kept, until the code that blocks it returns",
+                f"tidegate workers stacks {node.node}",
             )
 
 
