@@ -11,7 +11,8 @@ from tidegate.introspection.circuits import Circuits
 from tidegate.introspection.explain import JobFacts, QueueFacts, Why, why_job, why_queue
 from tidegate.introspection.inspector import STATES, Inspector, JobFilter
 from tidegate.introspection.interventions import Cancelled, Operator, Retried
-from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, LostView, NodeView, PoolView, QueueView, iso
+from tidegate.introspection.node_views import LostView, NodeView
+from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, PoolView, QueueView, iso
 
 __all__ = [
     "ANSWER_TIMEOUT",

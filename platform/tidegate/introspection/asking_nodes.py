@@ -11,7 +11,7 @@ import psycopg
 from tidegate.errors import NotFound, Refused, Unhealthy, UsageError, nearest
 from tidegate.introspection.asking import asking
 from tidegate.introspection.inspector import Inspector
-from tidegate.introspection.shapes import NodeView
+from tidegate.introspection.node_views import NodeView
 from tidegate.store.requests import ask
 
 __all__ = ["ANSWER_TIMEOUT", "ask_node", "gone", "named_node"]

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.introspection.shapes import NodeView, PoolView
+from tidegate.introspection.node_views import NodeView
+from tidegate.introspection.shapes import PoolView
 from tidegate.jobs import State
 from tidegate.store.protocol import UNKNOWN_AFTER
 
@@ -108,6 +109,22 @@ def _closed(queue: QueueFacts) -> Iterator[Why]:
     broken = [node.node for node in queue.nodes if name in node.broken]
     if len(broken) == len(queue.nodes):
         yield Why("broken", f"queue {name} is broken on every node that serves it: {', '.join(broken)}; their logs say why")
+    silent = [node for node in queue.nodes if node.silent]
+    if len(silent) == len(queue.nodes):
+        last = min(node.heartbeat_age for node in silent)
+        yield Why(
+            "database_trouble",
+            f"every node that serves queue {name} has missed heartbeats, the last one came {_span(last)} ago: "
+            "they are frozen, or cannot reach the database",
+            "tidegate doctor",
+        )
+    blocked = [node.node for node in queue.nodes if node.blocked]
+    if blocked and len(blocked) + len(silent) == len(queue.nodes):
+        yield Why(
+            "loop_blocked",
+            f"the event loop is blocked on every node that serves queue {name}: {', '.join(blocked)}",
+            f"tidegate workers stacks {blocked[0]}",
+        )
     draining = [node.node for node in queue.nodes if node.status.get("draining")]
     if len(draining) == len(queue.nodes):
         yield Why(

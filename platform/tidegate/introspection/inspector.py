@@ -19,7 +19,8 @@ from tidegate.introspection.asking import asking
 from tidegate.introspection.circuit_views import why_gated
 from tidegate.introspection.circuits import Circuits, gated_jobs
 from tidegate.introspection.explain import JobFacts, QueueFacts, Why, why_job, why_queue
-from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, LostView, NodeView, PoolView, QueueView
+from tidegate.introspection.node_views import LostView, NodeView
+from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, PoolView, QueueView
 from tidegate.introspection.stored import call_parts, readable
 from tidegate.jobs import State, Word
 from tidegate.redaction import Redactor
@@ -214,6 +215,7 @@ class Inspector:
                 status=_mapping(row["status"]),
                 said_at=row["said_at"],
                 said_age=row["said_age"],
+                lease=row["lease"],
             )
             for row in self._rows("inspect_nodes")
         ]

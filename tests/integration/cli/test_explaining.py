@@ -99,6 +99,23 @@ def test_nodes_that_stop_and_queues_that_are_broken(shop: Shop) -> None:
     assert reasons(shop, "jobs", "explain", str(job)) == ["broken", "draining"]
 
 
+def test_nodes_that_miss_their_heartbeats_and_nodes_whose_loop_is_blocked(shop: Shop) -> None:
+    knows(shop)
+    job = shop.insert()
+    serving(shop)
+    shop.execute(
+        "UPDATE tidegate.nodes SET beat_at = clock_timestamp() - interval '25 s', expires = clock_timestamp() + interval '5 s'"
+    )
+    [why] = shop.json("jobs", "explain", str(job))["reasons"]
+    assert (why["reason"], why["command"]) == ("database_trouble", "tidegate doctor")
+    assert "the last one came 25." in why["text"]
+    shop.execute("UPDATE tidegate.nodes SET beat_at = clock_timestamp(), said_at = clock_timestamp() - interval '1 minute'")
+    [why] = shop.json("jobs", "explain", str(job))["reasons"]
+    assert (why["reason"], why["command"]) == ("loop_blocked", "tidegate workers stacks n1")
+    node(shop, "n2")
+    assert reasons(shop, "jobs", "explain", str(job)) == ["next"]
+
+
 def test_a_running_job_and_what_its_node_may_be(shop: Shop) -> None:
     serving(shop)
     job = shop.insert(state="running", node="n1", claimed_at="2026-01-01", lease=1, attempt=1)

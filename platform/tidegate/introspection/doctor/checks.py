@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tidegate.introspection.shapes import LostView, NodeView, QueueView
+from tidegate.introspection.node_views import LostView, NodeView
+from tidegate.introspection.shapes import QueueView
 
 __all__ = [
     "Facts",

@@ -10,7 +10,6 @@ from tidegate.introspection.doctor.checks import Facts, Finding
 __all__ = ["clocks", "disk", "loops", "lost", "tables"]
 
 SKEWED: Final = 5.0  # seconds; a request is no slower where anything works
-MUTE: Final = 20.0  # seconds; twice the time after which a node speaks again where nothing has changed
 LOW: Final = 2**30  # bytes; a few minutes of write-ahead log at full load
 
 
@@ -55,11 +54,11 @@ def clocks(facts: Facts) -> Iterator[Finding]:
 def loops(facts: Facts) -> Iterator[Finding]:
     """Every node that beats looks at itself, too."""
     for node in facts.nodes:
-        if node.said_age is not None and node.said_age > MUTE:
+        if node.blocked:
             yield Finding(
                 "loop_blocked",
                 "error",
-                f"node {node.node} beats and has said nothing of itself for {node.said_age:.0f} s: its event loop is blocked",
+                f"node {node.node} beats and says nothing of itself since {node.said_age or 0.0:.0f} s: its event loop is blocked",
                 "no job of it begins or ends, and no time-out is kept, until the code that blocks it returns",
                 f"tidegate workers stacks {node.node}",
             )
