@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.support.stand import until_async
 from tests.unit.runs import run
 
 from tidegate.runtime import stacks as module
@@ -72,8 +73,12 @@ async def test_a_handler_that_was_abandoned_over_its_time_out_is_a_thread_of_nob
     try:
         with pytest.raises(RunTimedOut):
             await threads.run(over.wait, is_async=False, timeout=0.01)
-        found = [thread for thread in (await seen(Runs()))["threads"] if thread["name"] == "lone-1"]
-        assert "self._cond.wait" in found[0]["stack"] or "waiter.acquire" in found[0]["stack"]
+
+        async def waits():
+            stacks = [thread["stack"] for thread in (await seen(Runs()))["threads"] if thread["name"] == "lone-1"]
+            return any("in wait" in stack for stack in stacks)
+
+        await until_async(waits)
     finally:
         over.set()
         threads.close()
@@ -82,7 +87,11 @@ async def test_a_handler_that_was_abandoned_over_its_time_out_is_a_thread_of_nob
 async def test_a_thread_that_waits_for_a_call_is_not_told():
     threads = ThreadExecutor("idle")
     await threads.run(lambda: None, is_async=False, timeout=20)
-    assert [thread for thread in (await seen(Runs()))["threads"] if thread["name"].startswith("idle-")] == []
+
+    async def silent():
+        return not [thread for thread in (await seen(Runs()))["threads"] if thread["name"].startswith("idle-")]
+
+    await until_async(silent)  # it has told the loop a moment before it waits again
     threads.close()
 
 
