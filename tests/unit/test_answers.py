@@ -141,6 +141,17 @@ async def test_a_database_that_is_away_is_weather(quick):
     await answers.stop(Shutdown())
 
 
+async def test_what_could_not_be_answered_is_answered_once_the_database_is_back_though_nobody_asks_again(quick):
+    desk = Desk("where")
+    desk.error = DatabaseUnreachable("away")
+    answers = await answering(desk)
+    answers.look()
+    await until(lambda: desk.opened > 1)
+    desk.error = None
+    await until(lambda: desk.said)
+    await answers.stop()
+
+
 async def test_a_bug_in_its_thread_is_its_crash():
     desk = Desk("where")
     desk.error = KeyError("a bug")

@@ -65,6 +65,7 @@ class Answers(FunctionChild):
         self._requests = requests
         self._answers = dict(answers)
         self._deaf = deaf
+        self._owing = False
         self._over = threading.Event()
         self._poked = threading.Event()
         self._at_rest = threading.Event()  # the loop answered the last look
@@ -94,8 +95,8 @@ class Answers(FunctionChild):
                 self._poked.clear()
                 if self._over.is_set():
                     return
-                if asked or self._is_blocked(loop) or self._deaf():
-                    self._serve(loop)
+                if asked or self._is_blocked(loop) or self._deaf() or self._owing:
+                    self._owing = not self._serve(loop)
         except BaseException as error:  # noqa: BLE001 - a bug of this thread ends the child, which is on the loop
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_fail, bug, error)
@@ -107,13 +108,16 @@ class Answers(FunctionChild):
         loop.call_soon_threadsafe(self._at_rest.set)
         return False
 
-    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Answer what is asked; False where the database went away over it: what is asked is still there."""
         try:
             with self._requests.desk() as desk:
                 for request in desk.pending(self._node()):
                     self._answer(loop, desk, request)
         except DatabaseUnreachable as error:
             logger.debug("a request could not be answered: %s", error)
+            return False
+        return True
 
     def _answer(self, loop: asyncio.AbstractEventLoop, desk: RequestDesk, request: Request) -> None:
         answer = self._answers.get(request.about)

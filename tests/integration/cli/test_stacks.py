@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,10 @@ class Yard(Shop):
         """Return what the node answers about one job, in all and about the job, once its stack has those words."""
 
         def told() -> tuple[dict[str, Any], dict[str, Any]] | None:
-            answer = self.json("workers", "stacks", self.node, str(job))
+            said = self.run("workers", "stacks", self.node, str(job), "--json", "--timeout", "60")
+            if said.exit_code:
+                return None
+            answer = json.loads(said.stdout)
             [run] = answer["jobs"]
             return (answer, run) if run["stack"] and having in run["stack"] else None
 
