@@ -22,7 +22,6 @@ import asyncio
 import os
 import platform
 import socket
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
@@ -34,7 +33,7 @@ from tidegate.circuit.assignment import assign
 from tidegate.events import Events, QueueBroken, QueueMended, Restarted
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
-from tidegate.runtime.answers import Answer, Answers, Requesting, tree_as_json
+from tidegate.runtime.answers import Answers, Requesting
 from tidegate.runtime.circuit_breakers import CircuitBreakers
 from tidegate.runtime.error_tracker import ErrorTracker, ErrorWriter
 from tidegate.runtime.executors import Executor, LoopExecutor, ThreadExecutor
@@ -44,6 +43,7 @@ from tidegate.runtime.leader import Leader
 from tidegate.runtime.listener import Listener, Switchboard
 from tidegate.runtime.loop_lag import LoopLag
 from tidegate.runtime.maintenance import Maintenance, Snapshot
+from tidegate.runtime.node_answers import answers_of
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.node_status import Done, pools
 from tidegate.runtime.ports import Ports
@@ -51,7 +51,6 @@ from tidegate.runtime.processes.wire import BARE, Equipment
 from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_manager import PATIENCE, QueueManager, Services
 from tidegate.runtime.runs import Runs
-from tidegate.runtime.stacks import Stacks
 from tidegate.runtime.versions import versions_of
 from tidegate.runtime.watchdog import Watchdog
 from tidegate.runtime.worker_registry import WorkerRegistry
@@ -229,22 +228,14 @@ class QueueSupervisor(Supervisor):
 
     def _answers(self, requests: Requesting) -> Answers:
         loop = asyncio.get_running_loop()
-        clock = loop.time  # the answer may be read from a thread
-        stacks = Stacks(self.runs, loop=loop, thread=threading.get_ident())
-        known = {
-            "tree": Answer(lambda _: {"tree": tree_as_json(self.tree(), clock()), "jobs": stacks.work()}),
-            "drain": Answer(partial(self._drain_from_afar, loop), on_loop=False),
-            "stacks": Answer(stacks, on_loop=False),
-        }
+        known = answers_of(self.tree, self.runs, loop, drain=self._drain_from_afar, drain_timeout=self.settings.drain_timeout)
         answers = Answers(lambda: self.node, requests, known, deaf=lambda: not self._switchboard.heard)
         self._switchboard.connect_node(lambda node: answers.look() if node in {None, self.node} else None)
         return answers
 
-    def _drain_from_afar(self, loop: asyncio.AbstractEventLoop, params: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
-        """Drain as soon as the loop comes to it, and have whoever runs this node stop it; called from a thread."""
-        loop.call_soon_threadsafe(self.drain)
-        loop.call_soon_threadsafe(self.asked_to_end.set)
-        return {"draining": True, "running": len(self.runs), "drain_timeout": self.settings.drain_timeout}
+    def _drain_from_afar(self) -> None:
+        self.drain()
+        self.asked_to_end.set()
 
     def _patience(self) -> float:
         """Return how long all queues may take to start: processes, which import the jobs modules, take their time."""
