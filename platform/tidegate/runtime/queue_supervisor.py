@@ -105,8 +105,7 @@ class QueueSupervisor(Supervisor):
         self._quarantine = Quarantine()
         self._threads: dict[str, ThreadExecutor] = {}
         self._draining = False
-        self.asked_to_end = asyncio.Event()
-        """Somebody elsewhere has asked this node to drain and to end: whoever runs it is to stop it."""
+        self.asked_to_end = asyncio.Event()  # from elsewhere: whoever runs this node is to stop it
         self._lease = self._new_lease()
         self._application = Application(handlers.modules)
         self._versions = versions_of(settings)
@@ -227,15 +226,12 @@ class QueueSupervisor(Supervisor):
         )
 
     def _answers(self, requests: Requesting) -> Answers:
-        loop = asyncio.get_running_loop()
-        known = answers_of(self.tree, self.runs, loop, drain=self._drain_from_afar, drain_timeout=self.settings.drain_timeout)
+        known = answers_of(
+            self.tree, self.runs, drain=(self.drain, self.asked_to_end.set), drain_timeout=self.settings.drain_timeout
+        )
         answers = Answers(lambda: self.node, requests, known, deaf=lambda: not self._switchboard.heard)
         self._switchboard.connect_node(lambda node: answers.look() if node in {None, self.node} else None)
         return answers
-
-    def _drain_from_afar(self) -> None:
-        self.drain()
-        self.asked_to_end.set()
 
     def _patience(self) -> float:
         """Return how long all queues may take to start: processes, which import the jobs modules, take their time."""
