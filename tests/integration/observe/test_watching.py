@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -19,7 +20,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from tests.integration.observe.conftest import found
 from tests.integration.observe.scraper import ALERTMANAGER, READ, Alertmanager, Scraper, Webhook
-from tests.integration.observe.shop import hog, send
+from tests.integration.observe.shop import hog, relay, send
 from tests.integration.observe.test_node import YAML, eventually, has, running
 
 from tidegate.observe.catalogue import CATALOGUE
@@ -67,15 +68,21 @@ def is_number(sample):
 
 
 async def drive(subject, database, scraper):
-    """Let everything happen that a panel shows: jobs of all fates, a blocked loop, a crash, a lost connection, a paused queue."""
+    """Let everything happen that a panel shows: jobs of all fates, an open circuit, a blocked loop, a crash, a lost connection."""
 
     async def watched():
         return await asyncio.to_thread(scraper.query, 'tidegate_jobs_finished_total{outcome="done"} == 1')
 
     await subject.tide.enqueue(send, "ok")
+    await subject.tide.enqueue(relay, "ok")
     await eventually(watched)  # a rate does not see what came before the first scrape
     for what in ("ok", "die", "ok", *["fail"] * 40):
         await subject.tide.enqueue(send, what)
+    for _ in range(50):  # ten of them open the circuit, and the rest wait behind it
+        await subject.tide.enqueue(relay, "fail")
+    await has(
+        subject, 'tidegate_circuit_state{circuit="smtp"} 2.0', 'tidegate_circuit_transitions_total{circuit="smtp",to="open"} 1.0'
+    )
     await subject.tide.enqueue(hog, 1.5)
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as hand:
         await hand.execute("insert into tidegate.queue_controls (queue, paused) values ('ml', true)")
@@ -150,6 +157,12 @@ async def test_a_fleet_is_watched(database, prometheus, alertmanager, tmp_path, 
         assert page["annotations"]["runbook_url"].endswith("/docs/runbooks/jobs-die.md")
         [ticket, *_] = await eventually(lambda: told("/tickets", "TidegateQueuePaused"), within=30)
         assert ticket["labels"]["queue"] == "ml"
+
+        # An open circuit is told, holds its jobs back, and nothing else.
+        [ticket, *_] = await eventually(lambda: told("/tickets", "TidegateCircuitOpen"), within=30)
+        assert ticket["labels"]["circuit"] == "smtp"
+        for held in ('tidegate_circuit_gated_jobs{circuit="smtp"}', 'tidegate_queue_gated_jobs{queue="email"}'):
+            await eventually(partial(asyncio.to_thread, scraper.query, f"max_over_time({held}[5m]) > 0"))
 
 
 def test_the_alertmanagers_configuration_satisfies_amtool():
