@@ -185,18 +185,28 @@ LOSSES: Final = Row(
                 Query(increase("tidegate_leases_lost_total", QUEUE, "queue"), "{{queue}} leases lost"),
                 Query(increase("tidegate_jobs_rescued_total", QUEUE, "queue"), "{{queue}} jobs rescued"),
             ),
+            width=6,
         ),
         Panel(
             "Restarts",
             "Supervised parts that crashed and were started again. A crash is a bug: the log has its traceback.",
             "short",
             (Query(increase("tidegate_supervisor_restarts_total", NODE, "child"), "{{child}}"),),
+            width=6,
         ),
         Panel(
             "Event loop blocked",
             "Times that a kind's code blocked the loop for a second or more; `none` where it was not a job's.",
             "short",
             (Query(increase("tidegate_event_loop_blocked_total", NODE, "queue, kind"), "{{queue}} {{kind}}"),),
+            width=6,
+        ),
+        Panel(
+            "Alerts",
+            "Tries to tell somebody, by channel. `failed`: given up and kept; `tidegate notify list --state failed` shows them.",
+            "short",
+            (Query(increase("tidegate_notifications_total", NODE, "channel, outcome"), "{{channel}} {{outcome}}"),),
+            width=6,
         ),
         Panel(
             "Broken queues",

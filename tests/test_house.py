@@ -36,7 +36,7 @@ LAYERS = {
     ),
     1: ("circuit", "fingerprint", "scaling", "spans", "stages", "supervision"),
     2: ("store",),
-    3: ("runtime",),
+    3: ("notifications", "runtime"),
     4: ("client", "dead_letters", "introspection"),
     5: ("benchmark", "observe", "cli", "testing", "demo", "__main__"),
 }

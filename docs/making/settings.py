@@ -80,6 +80,9 @@ def _within(path: tuple[str, ...], schema: Schema, whole: Schema) -> Iterator[tu
     for inner in schema.get("patternProperties", {}).values():
         for name, deeper in _properties(inner, whole).items():
             yield from _within((*path, NAME, name), deeper, whole)
+    if isinstance(items := schema.get("items"), Mapping):
+        for name, deeper in _properties(items, whole).items():
+            yield from _within((*path[:-1], f"{path[-1]}[]", name), deeper, whole)
 
 
 def _properties(schema: Schema, whole: Schema) -> Schema:
@@ -152,7 +155,7 @@ def _table(rows: Any, prefix: tuple[str, ...]) -> str:
 def _row(path: tuple[str, ...], key: Schema, prefix: tuple[str, ...]) -> tuple[str, ...]:
     variable = "TIDEGATE_" + "__".join((*prefix, *path)).upper()
     default = code(_written(key["default"])) if "default" in key else ""
-    settable = "keys" not in key["holds"] or " or " in key["holds"]
+    settable = ("keys" not in key["holds"] or " or " in key["holds"]) and not any(part.endswith("[]") for part in path)
     return code(".".join(path)), key["holds"], default, code(variable) if settable else "", key.get("description", "")
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "NodeDown",
     "NodeLost",
     "NodeUp",
+    "NotificationTried",
     "QueueBroken",
     "QueueDepth",
     "QueueMended",
@@ -276,6 +277,16 @@ class NodeLost(Event):
     """A node's lease ran out: its jobs will be rescued."""
 
     node: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationTried(Event):
+    """The leader tried to tell something through a channel: `outcome` is sent, retried (it will be tried again) or failed."""
+
+    channel: str
+    event: str
+    """What it told: dead_letter, node_lost, digest, ..."""
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ TARGETS: Final = {
     "workers": Target("tidegate.cli.workers:workers", "List the nodes of the fleet, and show what one of them is doing."),
     "db": Target("tidegate.cli.db:db", "Migrate the database, and show how it stands."),
     "config": Target("tidegate.cli.config:config", "Check and show the settings."),
+    "notify": Target("tidegate.cli.notify:notify", "Test who is told when something goes wrong, and see what was told."),
     "demo": Target("tidegate.cli.demo:demo", "Run the demo shop: real jobs for a first look."),
     "init": Target("tidegate.cli.init:init", "Write a folder that runs: queues.yaml, jobs, a test."),
     "doctor": Target("tidegate.cli.doctor:doctor", "Look over database and fleet: what is wrong, and how to mend it."),

@@ -171,6 +171,13 @@ LOOP_BLOCKED: Final = Metric(
     "Times that a job's code blocked this node's event loop for a second or more; none where it was not a job's.",
     Exists.EVENT,
 )
+NOTIFICATIONS: Final = Metric(
+    "tidegate_notifications_total",
+    "counter",
+    ("channel", "outcome"),
+    "Tries of this node, while it leads, to tell what went wrong: sent, retried (tried again later) or failed (given up, kept).",
+    Exists.NODE,
+)
 LEASE_REMAINING: Final = Metric(
     "tidegate_lease_remaining_seconds",
     "gauge",
@@ -289,6 +296,7 @@ CATALOGUE: Final = (
     QUEUE_BROKEN,
     LOOP_LAG,
     LOOP_BLOCKED,
+    NOTIFICATIONS,
     LEASE_REMAINING,
     CIRCUIT_TRANSITIONS,
     CIRCUIT_OUTCOMES,

@@ -33,6 +33,7 @@ from tidegate.events import (
     JobStarted,
     LoopBlocked,
     NodeLost,
+    NotificationTried,
     Restarted,
 )
 from tidegate.jobs import Reason
@@ -64,9 +65,11 @@ class Metrics(Collector):
         self._deaths: dict[Labels, str] = {}
         self._nodes_lost = 0
         self._circuits = CircuitTallies(lambda: node.supervisor.circuits.plan, limit=node.settings.metrics.kinds)
+        self._channels = [rule.name or "" for rule in node.settings.notifications if rule.active]
         self._restarts = Counts()
         self._errors = Counts()
         self._blocked = Counts()
+        self._notified = Counts()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
         node.events.subscribe(self.on_event)
@@ -110,6 +113,8 @@ class Metrics(Collector):
                 self._circuits.moved(event)
             case CircuitsUnread():
                 self._circuits.unread += 1
+            case NotificationTried():
+                self._notified[event.channel, event.outcome] += 1
             case LoopBlocked():
                 self._blocked[event.queue or NOBODY, NOBODY if event.kind is None else self._kinds[event.kind]] += 1
             case _:
@@ -158,6 +163,10 @@ class Metrics(Collector):
         yield counter(catalogue.RESTARTS, self._restarts)
         yield counter(catalogue.DATABASE_ERRORS, self._errors)
         yield counter(catalogue.LOOP_BLOCKED, self._blocked)
+        none_told: dict[Labels, float] = {
+            (channel, outcome): 0.0 for channel in self._channels for outcome in ("sent", "retried", "failed")
+        }
+        yield counter(catalogue.NOTIFICATIONS, {**none_told, **self._notified})
 
 
 class EnqueueMetrics:

@@ -15,6 +15,7 @@ from tidegate.runtime.heartbeat import Beating, Heartbeat
 from tidegate.runtime.node_lease import NodeLease, boot_time
 from tidegate.runtime.runner import Transactions
 from tidegate.runtime.transactions import EngineTransactions
+from tidegate.store.alerts import Alerts, PostgresAlerts
 from tidegate.store.heart import Heart, accuse
 from tidegate.store.listener import Notification, subscribe
 from tidegate.store.postgres import PostgresStore
@@ -60,6 +61,8 @@ class Ports:
     """Declares a node dead with what it says of its end; blocks, for the watchdog's thread. None: no thread watches the loop."""
     requests: Requesting | None = None
     """Where others ask this node; blocks, for a thread of its own. None: nobody can ask."""
+    alerts: Alerts | None = None
+    """Where it stands what is to be told to whom. None: nobody is told anything."""
     database: str = ""
     """The address under which the consumers' processes reach the database by themselves."""
     clock: Callable[[], float] = boot_time
@@ -76,4 +79,4 @@ def postgres_ports(database: str, store: PostgresStore) -> Ports:
 
     transactions = EngineTransactions(store.engine)
     listen, blame = partial(subscribe, database), partial(accuse, database)
-    return Ports(store, listen, heartbeat, transactions, blame, Requests(database), database)
+    return Ports(store, listen, heartbeat, transactions, blame, Requests(database), PostgresAlerts(store.engine), database)

@@ -4,7 +4,7 @@
     |- Watchdog              a thread that watches the loop, from first to last
     |- Answers               what it says when it is asked, from a thread
     |- what the caller adds  metrics port, web: first, so that they still answer while the rest drains
-    |- ErrorWriter           writes down what failed, in batches; stops after those who fail
+    |- ErrorWriter           writes down what failed, in batches; then Notifications, under a supervisor of its own, tells it
     |- Listener              one LISTEN connection
     |- CircuitBreakers       what is known of the fleet's circuits, and the clock of those that are open
     `- Membership            rest_for_one: whoever depends on this node's identity begins anew with it
@@ -33,6 +33,7 @@ from tidegate.circuit.assignment import assign
 from tidegate.events import Events, QueueBroken, QueueMended, Restarted
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
+from tidegate.notifications.telling import telling
 from tidegate.runtime.answers import Answers, Requesting
 from tidegate.runtime.circuit_breakers import CircuitBreakers
 from tidegate.runtime.error_tracker import ErrorTracker, ErrorWriter
@@ -124,7 +125,7 @@ class QueueSupervisor(Supervisor):
         answers = () if ports.requests is None else (ChildSpec("answers", partial(self._answers, ports.requests)),)
         errors, listener = ChildSpec("errors", self._error_writer), ChildSpec("listener", self._listener)
         circuits = ChildSpec("circuits", self._circuits)
-        children = (*watchdog, *answers, *extra, errors, listener, circuits, membership)
+        children = (*watchdog, *answers, *extra, errors, *telling(self, ports.alerts, self._rng), listener, circuits, membership)
         super().__init__(children, name="node", rng=self._rng, on_restart=self._restarted)
 
     @property

@@ -12,9 +12,7 @@ from tidegate.settings.words import Path
 
 __all__ = ["EXECUTORS", "QUEUE", "TOP", "absent"]
 
-TOP: Final[Mapping[str, str]] = {
-    "notifications": "alerts",
-}
+TOP: Final[Mapping[str, str]] = {}
 """Top-level key -> the capability it belongs to."""
 
 QUEUE: Final[Mapping[str, str]] = {

@@ -6,7 +6,9 @@ empty variable counts as not set, as it comes out of `NAME=${NAME:-}`. `DATABASE
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, get_origin
 
 from tidegate.errors import nearest
@@ -90,7 +92,11 @@ def _has_shorthand(annotation: Any) -> bool:
     return is_group(annotation) and annotation.shorthand is not None
 
 
-def _listed(value: str) -> list[str]:
+def _listed(value: str) -> Any:
+    """A list is written as its items, separated by commas, or as JSON."""
+    if value.startswith("["):
+        with suppress(ValueError):
+            return json.loads(value)
     return [part.strip() for part in value.split(",") if part.strip()]
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from tidegate.settings.words import Path
 
-__all__ = ["EACH", "group_at", "is_group", "keys_at", "nodes", "spread", "value_type"]
+__all__ = ["EACH", "group_at", "is_group", "item_type", "keys_at", "nodes", "spread", "value_type"]
 
 EACH = "*"
 """Stands in a path for any name of a mapping, such as a queue's."""
@@ -29,7 +29,7 @@ def group_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
     """Return the group of keys that stands at `path`; None where something else does."""
     at: Any = model
     for part in path:
-        at = dict(_children(at)).get(str(part)) if is_group(at) else value_type(at)
+        at = dict(_children(at)).get(str(part)) if is_group(at) else item_type(at) or value_type(at)
     return at if is_group(at) else None
 
 
@@ -61,6 +61,12 @@ def value_type(annotation: Any) -> Any:
     """Return the type of the values of a mapping by name, None for any other type."""
     origin = get_origin(annotation)
     return get_args(annotation)[1] if isinstance(origin, type) and issubclass(origin, Mapping) else None
+
+
+def item_type(annotation: Any) -> Any:
+    """Return the group of keys that each item of a list is, None for any other type."""
+    item = next(iter(get_args(annotation)), None) if get_origin(annotation) is tuple else None
+    return item if is_group(item) else None
 
 
 def _children(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:

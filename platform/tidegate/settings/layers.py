@@ -24,6 +24,8 @@ class Layer:
         """Tell whether this source says something at `path`."""
         at: Any = self.values
         for part in path:
+            if isinstance(at, str):
+                return False  # it has characters, and no keys
             try:
                 at = at[part]
             except (KeyError, IndexError, TypeError):

@@ -144,6 +144,8 @@ def _follows(path: Path, gone: list[Path]) -> bool:
 
 
 def _take_out(path: Path, layers: tuple[Layer, ...]) -> bool:
+    while path and holder(layers, path) is None:
+        path = path[:-1]  # a text that stands for a list of one: it is refused as a whole
     layer = holder(layers, path)
     if layer is None or not path:
         return False

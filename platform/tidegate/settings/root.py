@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tidegate.errors import UnknownQueue
@@ -21,6 +21,7 @@ from tidegate.settings.durations import Duration
 from tidegate.settings.layers import Layer, holder
 from tidegate.settings.loading import find_file, load
 from tidegate.settings.model import QUEUE_NAME, Defaults, QueueOptions, QueueSettings, Retention
+from tidegate.settings.notifications import NotificationRule, uniquely_named
 from tidegate.settings.observing import Metrics, Tracing
 from tidegate.settings.origin import Origin, origins
 from tidegate.settings.problems import Place
@@ -48,6 +49,14 @@ def _names_of_modules(value: Any) -> Any:
     if value is None:
         return ()
     raise ValueError(f"expected a list of modules such as [myshop.jobs], got {shown(value)}")
+
+
+def _rules(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return value
+    if value is None:
+        return ()
+    raise ValueError(f"expected a list such as [{{on: dead_letter, webhook: ...}}], got {shown(value)}")
 
 
 def _name_of_module(value: Any) -> Any:
@@ -98,6 +107,10 @@ class Settings(BaseSettings):
     """Circuits that several kinds of jobs share, by name. What one leaves out is taken from the circuit of `defaults`."""
     retention: Retention = Retention()
     """How long finished jobs and dead letters are kept."""
+    notifications: Annotated[
+        tuple[NotificationRule, ...], BeforeValidator(_rules), AfterValidator(uniquely_named), Field(repr=False)
+    ] = ()
+    """Who is told what goes wrong, by webhook, mail, command or log."""
     app_version: Annotated[str | None, BeforeValidator(_version), WithJsonSchema(VERSION)] = None
     """The application's version, for errors and dead letters; else the git revision, or the installed package's version."""
     lease: Annotated[Duration, Field(ge=1)] = 30.0

@@ -69,8 +69,10 @@ def _type(annotation: Any, metadata: list[Any], definitions: Schema) -> Schema:
     if (named := value_type(annotation)) is not None:
         one = _type(named, [], definitions)
         return {"type": ["object", "null"], "additionalProperties": False, "patternProperties": {f"^{QUEUE_NAME}$": one}}
-    if get_origin(annotation) is tuple:
+    if get_origin(annotation) is tuple and not any(isinstance(said, WithJsonSchema) for said in metadata):
         item, *_ = get_args(annotation)
+        if is_group(item):
+            return {"type": ["array", "null"], "items": _type(item, [], definitions)}
         return {"type": ["array", "null"], "items": _type(get_args(item)[0], list(item.__metadata__), definitions)}
     return _or_reference(_scalar(annotation, metadata, definitions))
 

@@ -55,7 +55,11 @@ class Stage:
         self.events = Events()
         self.queues = queues or ("email",)
         self.node = "host-1-abc"
-        self.settings = SimpleNamespace(queue_names=declared or self.queues, metrics=SimpleNamespace(kinds=limit))
+        self.settings = SimpleNamespace(
+            queue_names=declared or self.queues,
+            metrics=SimpleNamespace(kinds=limit),
+            notifications=(SimpleNamespace(name="ops", active=True),),
+        )
         self.handlers = SimpleNamespace(kinds=lambda: kinds)
         self.managers = {queue: Queue() for queue in self.queues}
         self.leading = self.draining = False

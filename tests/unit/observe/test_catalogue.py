@@ -41,6 +41,7 @@ BOUNDED = {
     "state",
     "operation",
     "child",
+    "channel",
     "version",
     "table",
     "fingerprint",

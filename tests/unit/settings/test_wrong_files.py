@@ -10,9 +10,7 @@ from tidegate.settings import InvalidSettings, Settings
 TIME = "expected a time such as 30, 30s, 1.5s, 250ms, 5m, 2h, 1d or 1h30m; got"
 SIZE = "expected a size such as 1024, 64KiB, 1MiB, 2GiB or 1MB; got"
 QUEUE_KEYS = "backoff, circuit, consumers, demand, executor, forensics, kill_after, max_args, max_attempts, max_jobs, max_log, max_memory, max_result, memory, poison_after and timeout"
-TOP_KEYS = (
-    "app_version, circuits, database, defaults, drain_timeout, jobs, lease, metrics, poll, queues, retention, snapshot and tracing"
-)
+TOP_KEYS = "app_version, circuits, database, defaults, drain_timeout, jobs, lease, metrics, notifications, poll, queues, retention, snapshot and tracing"
 NAME = "a queue's name has 1 to 63 letters, digits, - and _, and begins with a letter"
 LATER = "does not exist in this version"
 
@@ -159,7 +157,6 @@ CASES = {
     # --- later versions
     "ray": ("defaults: {executor: ray}\n", [f"1:22: defaults.executor: ray {LATER} (Ray as an executor); choose async, thread or process"]),
     "the autoscaler": (queue("scaling: {policy: deadline}"), [f"3:5: queues.email.scaling: {LATER} (the autoscaler); leave it out"]),
-    "notifications": ("notifications: []\n", [f"1:1: notifications: {LATER} (alerts); leave it out"]),
     "forensics without a truth value": (
         "defaults: {forensics: {locals: 1}}\n",
         ["1:32: defaults.forensics.locals: expected true or false, got 1"],
@@ -205,7 +202,7 @@ jobs: [a-b, 5]
         Settings.load("queues.yaml", environ={"TIDEGATE_POLL": "often", "TIDEGATE_LAESE": "3"})
     assert str(caught.value).split("\n") == [
         "queues.yaml:1:1: databas: unknown key; did you mean database?",
-        "queues.yaml:2:1: notifications: does not exist in this version (alerts); leave it out",
+        "queues.yaml:2:16: notifications: expected a list such as [{on: dead_letter, webhook: ...}], got a mapping",
         "queues.yaml:5:5: queues.email.timeuot: unknown key; did you mean timeout?",
         "queues.yaml:6:16: queues.email.consumers: min 5 is above max 2",
         "queues.yaml:7:15: queues.email.executor: ray does not exist in this version (Ray as an executor); choose async, thread or process",

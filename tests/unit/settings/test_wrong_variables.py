@@ -37,7 +37,7 @@ CASES = {
     "a later executor": ("TIDEGATE_DEFAULTS__EXECUTOR", "ray", "defaults.executor: ray does not exist in this version (Ray as an executor); choose async, thread or process"),
     "a later key": ("TIDEGATE_QUEUES__EMAIL__SCALING", "{}", "queues.email.scaling does not exist in this version (the autoscaler); leave it out"),
     "a key of a later group": ("TIDEGATE_DEFAULTS__SCALING__POLICY", "deadline", "defaults.scaling does not exist in this version (the autoscaler); leave it out"),
-    "a later top key": ("TIDEGATE_NOTIFICATIONS", "[]", "notifications does not exist in this version (alerts); leave it out"),
+    "alerts that are no list": ("TIDEGATE_NOTIFICATIONS", "ops", 'notifications[0]: expected a mapping such as {on: dead_letter, webhook: "${ALERT_URL:-}"}, got "ops"'),
     "a circuit that is not declared": ("TIDEGATE_CIRCUITS__SMTP__FAILURE_RATE", "30", "sets a circuit that is not declared; no circuit is declared"),
     "a circuit by a number": ("TIDEGATE_QUEUES__EMAIL__CIRCUIT", "5", 'queues.email.circuit.name: a circuit\'s name has 1 to 63 letters, digits, - and _, and begins with a letter; got "5"'),
     "a circuit above 100%": ("TIDEGATE_DEFAULTS__CIRCUIT__FAILURE_RATE", "101", 'defaults.circuit.failure_rate: must be at most 100, got "101"'),

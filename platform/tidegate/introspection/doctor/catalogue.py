@@ -25,6 +25,7 @@ CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     checks.lines,
     checks.drift,
     checks.notifications,
+    checks.alerts,
     checks.transactions,
     checks.bloat,
 )

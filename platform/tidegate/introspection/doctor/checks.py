@@ -12,6 +12,7 @@ from tidegate.introspection.shapes import QueueView
 __all__ = [
     "Facts",
     "Finding",
+    "alerts",
     "bloat",
     "drift",
     "fleet",
@@ -83,6 +84,8 @@ class Facts:
     disk_free: int | None = None
     """Bytes that are left on the server's disk, where that can be told from here."""
     lost: Sequence[LostView] = ()
+    undelivered: Sequence[Mapping[str, Any]] = ()
+    """Channels with alerts that were given up, or that wait for long."""
 
 
 def schema(facts: Facts) -> Iterator[Finding]:
@@ -188,6 +191,23 @@ def notifications(facts: Facts) -> Iterator[Finding]:
             "a notification did not arrive within two seconds",
             "jobs wait for the next poll: probably a pooler in transaction mode stands between",
             "give nodes a direct connection",
+        )
+
+
+def alerts(facts: Facts) -> Iterator[Finding]:
+    """Whoever is to be told is told."""
+    for each in facts.undelivered:
+        said = [
+            f"{each['failed']:,} were given up" if each["failed"] else "",
+            f"{each['waiting']:,} wait" if each["waiting"] else "",
+        ]
+        yield Finding(
+            "alerts",
+            "error" if each["failed"] else "warning",
+            f"alerts of the channel {each['channel']} were not delivered: {', '.join(filter(None, said))}",
+            f"nobody was told; the last try said: {each['error'] or 'nothing yet'}",
+            f"`tidegate notify test {each['channel']}` shows whether it works again; `tidegate notify retry --all` sends them, or "
+            "`tidegate notify discard --all` lets them go",
         )
 
 

@@ -20,6 +20,7 @@ from tidegate.introspection.doctor.catalogue import CHECKS
 from tidegate.introspection.doctor.checks import Facts, Finding
 from tidegate.introspection.inspector import Inspector
 from tidegate.store import migrate, partitions
+from tidegate.store.alerts import undelivered
 from tidegate.store.connection import connect, connect_async
 from tidegate.store.protocol import UNKNOWN_AFTER
 from tidegate.store.statements import statement
@@ -27,6 +28,7 @@ from tidegate.store.statements import statement
 __all__ = ["examine", "mend"]
 
 LOST_LATELY: Final = 600.0  # seconds
+UNDELIVERED: Final = 300.0  # seconds that an alert may wait before it is worth a word
 PATIENCE: Final = 2.0  # seconds for a notification
 _TABLE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?tidegate\.(\w+)")
 _INDEX: Final = re.compile(r"CREATE (?:UNIQUE )?INDEX (?:IF NOT EXISTS )?(\w+)")
@@ -59,6 +61,7 @@ def examine(
         fleet=_row(connection, "doctor_fleet", {"age": UNKNOWN_AFTER}),
         days_ahead=_days_ahead(_rows(connection, "partitions")),
         notified=_hears(connection, database),
+        undelivered=undelivered(connection, age=UNDELIVERED),
         nodes=inspector.nodes(),
         queues=inspector.queues(),
         version=__version__,
@@ -131,7 +134,19 @@ def _days_ahead(rows: Sequence[Mapping[str, Any]]) -> int:
 def _bare(status: migrate.SchemaStatus) -> Facts:
     nothing: dict[str, Any] = {}
     return Facts(
-        status.schema_version, status.expected_version, nothing, (), (), nothing, (), nothing, 0, notified=True, nodes=(), queues=()
+        status.schema_version,
+        status.expected_version,
+        nothing,
+        (),
+        (),
+        nothing,
+        (),
+        nothing,
+        0,
+        notified=True,
+        undelivered=(),
+        nodes=(),
+        queues=(),
     )
 
 

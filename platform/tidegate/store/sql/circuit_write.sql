@@ -24,6 +24,13 @@ WITH input AS MATERIALIZED (
     FROM input AS i JOIN locked ON locked.name = i.name
     WHERE c.name = i.name AND c.version = i.version
     RETURNING c.name, c.gen, c.state, c.reason, c.until, c.actor, c.note
+), alarmed AS (
+    INSERT INTO tidegate.happenings (event, grp, facts)
+    SELECT 'circuit_opened', w.name, json_build_object('circuit', w.name, 'state', w.state, 'from', i.from_state, 'reason', w.reason,
+        'calls', (i.event ->> 'n')::integer, 'failures', (i.event ->> 'failed')::integer, 'slow', (i.event ->> 'slow')::integer,
+        'until', w.until, 'kinds', i.kinds, 'top_errors', i.event -> 'top_errors', 'actor', w.actor, 'note', w.note)
+    FROM written AS w JOIN input AS i ON i.name = w.name AND i.from_state IS NOT NULL
+    WHERE w.state IN ('open', 'forced_open') AND i.from_state NOT IN ('open', 'forced_open')
 ), told AS (
     INSERT INTO tidegate.circuit_events (circuit, gen, from_state, to_state, reason, n, failed, slow, until, top_errors, sample_job_ids,
         node, actor, note)

@@ -1,6 +1,7 @@
 -- track_errors.sql: counts failures in their groups and hours; returns the groups that are new, and those that came back after they
 -- were resolved, on a version that had not shown them (or on any, where versions are not known). Rows are locked in the order of their
--- fingerprints, so that nodes that write at the same time cannot deadlock. What a list may hold is bounded.
+-- fingerprints, so that nodes that write at the same time cannot deadlock. What a list may hold is bounded. Whoever is to be told of
+-- what is new or came back finds it among the happenings.
 WITH told AS MATERIALIZED (
     SELECT t.fingerprint, t.type, t.message, t.grounds, t.count, t.deaths,
         statement_timestamp() - t.first_age * interval '1 second' AS first_seen,
@@ -34,7 +35,14 @@ WITH told AS MATERIALIZED (
         regressed_at = CASE WHEN e.status = 'resolved' AND excluded.last_seen > e.changed_at
             AND (%(version)s::text IS NULL OR %(version)s::text <> ALL (e.resolved_versions)) THEN statement_timestamp()
             ELSE e.regressed_at END
-    RETURNING e.fingerprint, e.xmax = 0 AS new, e.regressed_at IS NOT DISTINCT FROM statement_timestamp() AS regressed
+    RETURNING e.fingerprint, e.xmax = 0 AS new, e.regressed_at IS NOT DISTINCT FROM statement_timestamp() AS regressed, e.type, e.message,
+        e.kinds, e.queues, e.jobs, e.versions
+), changed AS (
+    INSERT INTO tidegate.happenings (event, grp, facts)
+    SELECT CASE WHEN new THEN 'error_new' ELSE 'error_regressed' END, fingerprint,
+        json_build_object('fingerprint', fingerprint, 'error', json_build_object('type', left(type, 200), 'message', left(message, 2000)),
+            'kinds', kinds, 'queues', queues, 'jobs', jobs, 'version', %(version)s::text)
+    FROM seen WHERE new OR regressed
 ), hours AS (
     INSERT INTO tidegate.error_hours AS h (fingerprint, hour, count)
     SELECT fingerprint, date_trunc('hour', last_seen, 'UTC'), count FROM told ORDER BY fingerprint
