@@ -191,6 +191,18 @@ FLEET_ROW: Final = Row(
             steps=(("red", 1),),
         ),
         Panel(
+            "Runs left behind",
+            "Handlers that go on although they were to end: a thread that never returns, a coroutine that swallows its end.",
+            "short",
+            (
+                Query(f"tidegate_zombie_runs{{{NODE}}} > 0", "{{instance}} {{queue}}"),
+                Query(
+                    f"sum by (queue, kind) (increase(tidegate_runs_abandoned_total{{{KIND}}}[$__rate_interval])) > 0",
+                    "{{queue}} {{kind}}",
+                ),
+            ),
+        ),
+        Panel(
             "Lease",
             "For how long a node may still start handlers without another heartbeat. At zero its jobs are about to be rescued.",
             "s",

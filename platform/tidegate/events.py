@@ -43,6 +43,7 @@ __all__ = [
     "QueueDepth",
     "QueueMended",
     "Restarted",
+    "RunAbandoned",
     "announce",
     "emitting",
 ]
@@ -311,6 +312,16 @@ class QueueMended(Event):
     """A broken queue runs again."""
 
     queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunAbandoned(Event):
+    """A handler did not end although it was asked to, and goes on without anybody waiting for it; `seconds` is how long it ran."""
+
+    queue: str
+    kind: str
+    job_id: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from tidegate.jobs import (
     Word,
 )
 
-__all__ = ["TRANSITIONS", "Ack", "ErrorRule", "Policy", "Tell", "settle"]
+__all__ = ["TRANSITIONS", "Ack", "ErrorRule", "Policy", "Tell", "applied_word", "settle"]
 
 Tell = Callable[[BaseException | Failure | str], Failure]
 """Puts an exception, or what is known of one, into the words that are kept."""
@@ -109,6 +109,12 @@ class Ack:
     """What the run says of its kind's circuit."""
     retry_after: float | None = None
     """Seconds for which the dependency wants to be left alone."""
+
+
+def applied_word(ack: Ack, state: State) -> Word:
+    """Return the word of an ack that was applied as `state`: what was to be tried again may have been cancelled meanwhile."""
+    turned = state is State.CANCELLED and ack.state is not state and ack.word not in (Word.CRASHED, Word.LEASE_LOST)
+    return Word.CANCELLED if turned else ack.word
 
 
 def settle(job: Job[Any], outcome: Outcome, policy: Policy, rng: Random, tell: Tell = describe) -> Ack:

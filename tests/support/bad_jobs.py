@@ -390,6 +390,22 @@ def watches(n: int, context: JobContext) -> str:
     return "saw it"
 
 
+@job(queue="heavy")
+async def waits(n: int, how: str = "plain") -> object:
+    trace(f"start {n}")
+    try:
+        await asyncio.sleep(600)
+    except asyncio.CancelledError:
+        match how:
+            case "returns":
+                return "as if nothing had been"
+            case "done":
+                return Done("finished all the same")
+            case _:
+                raise
+    return None
+
+
 @dataclass(frozen=True)
 class Item:
     n: int

@@ -170,6 +170,61 @@ async def inserts_slowly(n: int, context: JobContext, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+@job(queue="email")
+async def waits_until_cancelled(how: str, context: JobContext) -> object:
+    trace("started")
+    try:
+        await asyncio.sleep(600)
+    except asyncio.CancelledError:
+        trace(f"cancelled {context.cancelled}")
+        match how:
+            case "raises":
+                raise ValueError("in the clean-up") from None
+            case "returns":
+                return "as if nothing had been"
+            case "done":
+                return Done("finished all the same")
+            case "retry":
+                return Retry(0)
+            case "stubborn":
+                await asyncio.sleep(3)
+                trace("ended after all")
+            case _:
+                raise
+    return None
+
+
+@job(queue="threads")
+def looks_until_cancelled(how: str, context: JobContext) -> str:
+    trace("started")
+    while not (context.cancelled if how == "looks" else os.path.exists(os.environ["TRACE_FILE"] + ".go")):  # noqa: PTH110
+        time.sleep(0.01)
+    trace("saw it")
+    return "returned"
+
+
+@job(queue="threads")
+async def sleeps_on_its_own_loop() -> None:
+    trace("started")
+    await asyncio.sleep(600)
+
+
+@job(queue="email")
+async def inserts_and_waits(context: JobContext) -> None:
+    await context.connection.execute(text("INSERT INTO effects (n, job_id) VALUES (1, :job)"), {"job": context.job.id})
+    trace("started")
+    await asyncio.sleep(600)
+
+
+@job(queue="analytics", batch=10)
+async def waits_in_a_batch(jobs: list[Job], context: JobContext) -> None:  # type: ignore[type-arg]
+    trace(f"started {len(jobs)}")
+    go = os.environ["TRACE_FILE"] + ".go"
+    while not os.path.exists(go):  # noqa: ASYNC110, ASYNC240, PTH110
+        await asyncio.sleep(0.01)
+    trace(f"done {context.cancelled}")
+
+
 @job(queue="analytics", batch=10)
 async def batched(jobs: list[Job[Money]]) -> None:
     trace(f"batch {len(jobs)} {sum(job.args.amount for job in jobs)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from tidegate.client.cancelling import cancelled_in
 from tidegate.client.grouping import Grouping
 from tidegate.client.intake import Intake, Subject
 from tidegate.client.joining import run_in
@@ -129,6 +130,14 @@ class Tidegate:
     async def enqueue_many(self, calls: Iterable[Call], *, connection: Any = None, check: bool = True) -> list[int]:
         """Enqueue many calls, all or none, and return their jobs' ids in the same order."""
         return await self._insert(self._intake.many(calls, check=check), connection)
+
+    async def cancel(self, job_id: int) -> bool:
+        """End a waiting job as cancelled, or ask a running one to end; False where it was over in another way, or there is none.
+
+        A running job ends on whatever node it runs, within a second or two: `ctx.cancelled` is true, its coroutine is cancelled,
+        its process is ended after `kill_after`. It is never tried again.
+        """
+        return await asyncio.to_thread(cancelled_in, self._database.conninfo, job_id)
 
     @asynccontextmanager
     async def batching(self) -> AsyncIterator[Self]:

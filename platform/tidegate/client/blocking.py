@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from tidegate.client.cancelling import cancelled_in
 from tidegate.client.intake import Intake, Subject
 from tidegate.client.joining import run_in_blocking
 from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce
@@ -100,6 +101,10 @@ class BlockingTidegate:
     def enqueue_many(self, calls: Iterable[Call], *, connection: Any = None, check: bool = True) -> list[int]:
         """Enqueue many calls, all or none, and return their jobs' ids in the same order."""
         return self._insert(self._intake.many(calls, check=check), connection)
+
+    def cancel(self, job_id: int) -> bool:
+        """See `Tidegate.cancel`."""
+        return cancelled_in(self._database.conninfo, job_id)
 
     @property
     def _open_lanes(self) -> BlockingLanes:

@@ -178,6 +178,20 @@ NOTIFICATIONS: Final = Metric(
     "Tries of this node, while it leads, to tell what went wrong: sent, retried (tried again later) or failed (given up, kept).",
     Exists.NODE,
 )
+RUNS_ABANDONED: Final = Metric(
+    "tidegate_runs_abandoned_total",
+    "counter",
+    ("queue", "kind"),
+    "Runs that did not end although they were over their time-out or cancelled, and were left behind.",
+    Exists.EVENT,
+)
+ZOMBIE_RUNS: Final = Metric(
+    "tidegate_zombie_runs",
+    "gauge",
+    ("queue",),
+    "Runs of this node that were abandoned and have not ended yet; each may hold a thread.",
+    Exists.NODE,
+)
 LEASE_REMAINING: Final = Metric(
     "tidegate_lease_remaining_seconds",
     "gauge",
@@ -297,6 +311,8 @@ CATALOGUE: Final = (
     LOOP_LAG,
     LOOP_BLOCKED,
     NOTIFICATIONS,
+    RUNS_ABANDONED,
+    ZOMBIE_RUNS,
     LEASE_REMAINING,
     CIRCUIT_TRANSITIONS,
     CIRCUIT_OUTCOMES,

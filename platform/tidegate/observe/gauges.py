@@ -45,6 +45,7 @@ def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str]) -> Iterator[
     broken = supervisor.broken
     yield gauge(catalogue.QUEUE_BROKEN, {(queue,): float(queue in broken) for queue in queues})
     lag = supervisor.lag.worst
+    yield gauge(catalogue.ZOMBIE_RUNS, {(queue,): float(supervisor.runs.abandoned(queue)) for queue in queues})
     yield gauge(catalogue.LOOP_LAG, {} if lag is None else {(): lag})
     yield gauge(catalogue.LEASE_REMAINING, {(): supervisor.lease.remaining()})
     yield gauge(catalogue.BUILD_INFO, {(__version__,): 1.0})

@@ -35,6 +35,7 @@ from tidegate.events import (
     NodeLost,
     NotificationTried,
     Restarted,
+    RunAbandoned,
 )
 from tidegate.jobs import Reason
 from tidegate.observe import catalogue
@@ -70,6 +71,7 @@ class Metrics(Collector):
         self._errors = Counts()
         self._blocked = Counts()
         self._notified = Counts()
+        self._abandoned = Counts()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
         node.events.subscribe(self.on_event)
@@ -115,6 +117,8 @@ class Metrics(Collector):
                 self._circuits.unread += 1
             case NotificationTried():
                 self._notified[event.channel, event.outcome] += 1
+            case RunAbandoned():
+                self._abandoned[event.queue, self._kinds[event.kind]] += 1
             case LoopBlocked():
                 self._blocked[event.queue or NOBODY, NOBODY if event.kind is None else self._kinds[event.kind]] += 1
             case _:
@@ -167,6 +171,7 @@ class Metrics(Collector):
             (channel, outcome): 0.0 for channel in self._channels for outcome in ("sent", "retried", "failed")
         }
         yield counter(catalogue.NOTIFICATIONS, {**none_told, **self._notified})
+        yield counter(catalogue.RUNS_ABANDONED, self._abandoned)
 
 
 class EnqueueMetrics:

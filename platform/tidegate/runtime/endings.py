@@ -1,4 +1,4 @@
-"""What a node tells of a job whose ack was applied."""
+"""What is to be told of an ack that took effect."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from tidegate.events import DeadLettered, Event, JobEnded, JobRetried
 from tidegate.jobs import Job, State
-from tidegate.lifecycle import Ack
+from tidegate.lifecycle import Ack, applied_word
 from tidegate.spans import trace_of
 
 __all__ = ["endings"]
 
 
 def endings(job: Job[bytes], ack: Ack, state: State) -> Iterator[Event]:
-    """Yield the events of a job that ended an attempt and is in `state` now."""
+    """Yield the events of an attempt whose ack left its job in `state`."""
     trace = trace_of(ack.traceparent)
-    yield JobEnded(job.queue, job.kind, job.id, job.attempt, ack.word, state, ack.duration, ack.failure, trace)
+    word = applied_word(ack, state)
+    yield JobEnded(job.queue, job.kind, job.id, job.attempt, word, state, ack.duration, ack.failure, trace)
     if state is State.SCHEDULED and ack.failure is not None:
-        yield JobRetried(job.queue, job.kind, job.id, job.attempt, ack.word, ack.delay, ack.failure, trace)
+        yield JobRetried(job.queue, job.kind, job.id, job.attempt, word, ack.delay, ack.failure, trace)
     elif state is State.DEAD and ack.reason is not None:
         yield DeadLettered(job.queue, job.kind, job.id, ack.reason.value, job.attempt, ack.failure, trace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from tidegate.runtime.queue_session import QueueSession
 from tidegate.runtime.runner import JobRunner, Report
 from tidegate.settings import QueueSettings
 from tidegate.stages import Batch, Cancel, Consumer, Source, SubRef, Subscription
-from tidegate.supervision import Reason, Shutdown
+from tidegate.supervision import Reason, Shutdown, spawn
 
 __all__ = ["JobConsumer"]
 
@@ -45,6 +46,7 @@ class JobConsumer(Consumer[Any]):
         self._lease = lease
         self._circuits = circuits
         self._emit = emit
+        self._leaving = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<JobConsumer {self._title} {'busy' if self.busy else 'idle'} processed={self.processed}>"
@@ -60,7 +62,10 @@ class JobConsumer(Consumer[Any]):
     async def handle_events(self, events: Sequence[Any], sub: SubRef) -> None:  # noqa: ARG002 - the stage's signature
         """Run what was delivered. Asked to end, it finishes the call that is under way and gives the rest back."""
         self._unhandled = jobs = _jobs_of(events)  # each job counts by itself from here on, also one that came in a batch
-        for batch in self._runner.batches(jobs[:]):
+        for whole in self._runner.batches(jobs[:]):
+            batch = self._wanted(whole) if self._session.unwanted else whole
+            if not batch:
+                continue
             if self.stopping:
                 self._session.release(batch, "its consumer leaves")
             elif not self._lease.allows_start():
@@ -68,6 +73,12 @@ class JobConsumer(Consumer[Any]):
             elif runnable := self._let_through(batch):
                 await self.run_batch(runnable)
             self.handled_first(len(batch))
+            if self._runner.full:
+                await self._place()
+
+    def on_stop(self) -> None:
+        """Wait for no place any more."""
+        self._leaving.set()
 
     async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
         """End after the call under way; at once where this node has lost its lease, since nothing it reports would count."""
@@ -103,6 +114,23 @@ class JobConsumer(Consumer[Any]):
             self._session.acked_elsewhere(report.job, report.settled, report.ack)
         else:
             await self._session.ack(report.ack, unsure=report.unsure)
+
+    def _wanted(self, batch: list[Job[bytes]]) -> list[Job[bytes]]:
+        """Give back what was cancelled before it started, which is its end; return the rest."""
+        unwanted = [job for job in batch if job.id in self._session.unwanted]
+        self._session.release(unwanted, "it was cancelled before it started")
+        for job in unwanted:
+            self.handled(job)
+        return [job for job in batch if job not in unwanted]
+
+    async def _place(self) -> None:
+        """Wait until another call has a place, or until this consumer is asked to end."""
+        waits = [spawn(self._runner.room(), name="a place"), spawn(self._leaving.wait(), name="the end of a wait")]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
 
     def _lease_is_lost(self) -> bool:
         return self._lease.lost

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Protocol
 
 from tidegate.errors import DatabaseUnreachable
 from tidegate.events import DatabaseFailed, Event
 from tidegate.runtime.ports import Notifications
+from tidegate.runtime.runs import Runs
 from tidegate.store.listener import Notification, NotTold
 from tidegate.supervision import FunctionChild
 
@@ -33,11 +34,15 @@ class Told(Protocol):
     def circuits_moved(self, opened: set[str], closed: set[str]) -> None:
         """These circuits let jobs through again, those hold them back."""
 
+    def cancelled(self, job_ids: Sequence[int]) -> list[int]:
+        """These jobs were cancelled from outside; return those that are held here."""
+
 
 class Switchboard:
     """Which session serves a queue now. A session that was restarted takes the place of its predecessor."""
 
-    def __init__(self) -> None:
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
         self._lines: dict[str, Told] = {}
         self._tell_node: Callable[[str | None], None] = _nobody
         self.on_circuit: Callable[[], None] = lambda: None
@@ -61,6 +66,11 @@ class Switchboard:
         """Pass on where rows became ready; a queue that this node does not serve is nobody's business here."""
         if (session := self._lines.get(queue)) is not None:
             session.told(places)
+
+    def cancel(self, queue: str, job_ids: Sequence[int]) -> None:
+        """Have these jobs end, those of them that this node holds; may be said again."""
+        if (session := self._lines.get(queue)) is not None:
+            self._runs.cancel(session.cancelled(job_ids))
 
     def tell_all(self) -> None:
         """Make everybody look."""
@@ -129,6 +139,8 @@ class Listener(FunctionChild):
             self._switchboard.tell_node(told.node)
         elif told.circuit is not None:
             self._switchboard.on_circuit()
+        elif told.cancelled:
+            self._switchboard.cancel(told.queue, told.cancelled)
         else:
             self._switchboard.tell(told.queue, told.ready)
 

@@ -27,6 +27,8 @@ class Outbox:
         self._held: dict[int, tuple[Job[bytes], float]] = {}
         self._acks: dict[int, Ack] = {}
         self._unsure: set[tuple[int, int]] = set()
+        self.unwanted: set[int] = set()
+        """The jobs that are held and were cancelled from outside."""
         self.on_end: Callable[[Job[bytes]], None] = _nothing
         """Called with each job that is held no longer."""
 
@@ -45,6 +47,12 @@ class Outbox:
         """Take note of jobs that were claimed."""
         for job in jobs:
             self._held[job.id] = (job, now)
+
+    def cancelled(self, job_ids: Iterable[int]) -> list[int]:
+        """Take note of those of these jobs that are held, and return them: somebody has cancelled them."""
+        mine = [job_id for job_id in job_ids if job_id in self._held]
+        self.unwanted.update(mine)
+        return mine
 
     def waited(self, job: Job[bytes], now: float) -> float:
         """Return the seconds from due to now: what it waited in the table, and in here."""
@@ -97,6 +105,7 @@ class Outbox:
             self._gone(job)
 
     def _gone(self, job: Job[bytes]) -> None:
+        self.unwanted.discard(job.id)
         self._on_gone(job.id)
         self.on_end(job)
 

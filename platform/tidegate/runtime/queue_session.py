@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -83,6 +83,9 @@ class QueueSession(FunctionChild):
         self._hints = Hints()
         self._circuits = QueueCircuits(queue.name, self._kinds, circuits, emit=emit)
         self._outbox = Outbox(on_gone=quarantine.let_go)
+        self.cancelled = self._outbox.cancelled  # what the listener says
+        self.unwanted: Collection[int] = self._outbox.unwanted
+        """The jobs that are held here and were cancelled from outside: they are not to be started."""
         self._upkeep = Upkeep(queue.name, self._outbox, told=self.told)
         self._deliver: Deliver | None = None
         self._owed = 0

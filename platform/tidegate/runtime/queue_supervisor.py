@@ -94,14 +94,14 @@ class QueueSupervisor(Supervisor):
         self._spans = spans
         if spans is not None:
             self.events.subscribe(spans.on_event)
-        self._switchboard = Switchboard()
         self._assignment = assign(settings, handlers, rng=self._rng.random)
         self.circuits = KnownCircuits(self._assignment.plan)
         self._end_process = end_process
         self._equipment = equipment
         self._done = Done()
         self.events.subscribe(self._done.on_event)
-        self.runs = Runs()
+        self.runs = Runs(emit=self.events.emit)
+        self._switchboard = Switchboard(self.runs)
         self.lag = LoopLag()
         self._quarantine = Quarantine()
         self._threads: dict[str, ThreadExecutor] = {}
@@ -269,6 +269,7 @@ class QueueSupervisor(Supervisor):
             kinds=self._handlers.kinds(),
             poison_after={name: self.settings.queue(name).poison_after for name in self.settings.queue_names},
             status=self.status,
+            cancel=self._switchboard.cancel,
             emit=self.events.emit,
             rng=self._rng,
             coroner=self._forensics,
@@ -315,8 +316,9 @@ class QueueSupervisor(Supervisor):
         return QueueManager(queue, services, lease=self._lease, executor=self._executor)
 
     def _executor(self, queue: QueueSettings) -> Executor:
-        threads = self._threads.setdefault(queue.name, ThreadExecutor(queue.name))
-        return threads if queue.executor == "thread" else LoopExecutor(threads)
+        spare = queue.consumers.max  # lost threads that are replaced: as many as a whole pool
+        threads = self._threads.setdefault(queue.name, ThreadExecutor(queue.name, self.runs, spare=spare))
+        return threads if queue.executor == "thread" else LoopExecutor(threads, self.runs)
 
     def _leader(self) -> Leader:
         return Leader(

@@ -13,15 +13,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.circuit.judge import once
-from tidegate.errors import DatabaseUnreachable, InvalidJob, UnknownKind
+from tidegate.errors import DatabaseUnreachable, InvalidJob, Refused, UnknownKind
 from tidegate.handlers import Handler, Handlers, JobContext
-from tidegate.jobs import DamagedMeta, Done, Failed, Invalid, Job, Outcome, Released, State, TimedOut
+from tidegate.jobs import Cancelled, DamagedMeta, Done, Failed, Invalid, Job, Outcome, Released, State
 from tidegate.lifecycle import Ack
 from tidegate.runtime.describing import Account
-from tidegate.runtime.executors import Executor, RunTimedOut
+from tidegate.runtime.executors import Executor, Raised, RunEnded
 from tidegate.runtime.run_log import RunLog, share
-from tidegate.runtime.runs import Runs
+from tidegate.runtime.runs import Run, Runs
 from tidegate.runtime.settlement import Settlement
+from tidegate.supervision import spawn
 
 if TYPE_CHECKING:
     from tidegate.spans.recorder import Recorder
@@ -79,6 +80,7 @@ class _Ended:
     raised: bool
     account: Account
     log: RunLog
+    abandoned: bool = False
 
     @property
     def output(self) -> str | None:
@@ -95,6 +97,13 @@ class JobRunner(Protocol):
 
     async def run(self, jobs: Sequence[Job[bytes]], cancelled: Callable[[], bool]) -> list[Report]:
         """Run one call's jobs and settle each."""
+
+    @property
+    def full(self) -> bool:
+        """Whether another call has to wait for a place."""
+
+    async def room(self) -> None:
+        """Return when there is a place for another call."""
 
 
 def loop_time() -> float:
@@ -130,6 +139,15 @@ class Runner:
         """See `JobRunner.batches`."""
         return self._settlement.batches(jobs)
 
+    @property
+    def full(self) -> bool:
+        """See `JobRunner.full`."""
+        return self._executor.full
+
+    async def room(self) -> None:
+        """See `JobRunner.room`."""
+        await self._executor.room()
+
     async def run(self, jobs: Sequence[Job[bytes]], cancelled: Callable[[], bool]) -> list[Report]:
         """See `JobRunner.run`."""
         if self._spans is None:
@@ -152,9 +170,12 @@ class Runner:
             raise
         acks = await self._settlement.all_examined(jobs, [self._ack(run, job) for job in jobs])
         reports = told(jobs, once(acks) if len(acks) > 1 else acks, span)
-        if transaction is not None and transaction.used:
-            return await self._close(transaction, run, reports)
-        return reports
+        if transaction is None or not transaction.used:
+            return reports
+        if run.abandoned:  # whoever was left behind may hold the connection as long as he likes
+            spawn(self._transactions.discard(transaction), name=f"rollback of {handler.kind}")
+            return reports
+        return await self._close(transaction, run, reports)
 
     async def _attempt(
         self, handler: Handler, jobs: Sequence[Job[bytes]], transaction: Any, cancelled: Callable[[], bool]
@@ -165,13 +186,15 @@ class Runner:
         run = self._settlement.call(handler, jobs, started)
         ended = partial(_Ended, handler, jobs, account=account, log=run.log)
         try:
-            call, runnable = self._prepare(handler, jobs, invalid, transaction, cancelled)
+            call, runnable = self._prepare(handler, run, invalid, transaction, cancelled)
             if not runnable:
                 return ended(invalid, started, started, raised=False)
             with self._runs.running(run):
-                value = await self._executor.run(call, is_async=handler.is_async, timeout=run.timeout)
-        except RunTimedOut as late:
-            outcome: Outcome = TimedOut(late.after)
+                value = await self._executor.run(call, is_async=handler.is_async, run=run)
+        except RunEnded as asked:
+            outcome = asked.why
+        except Raised as raised:
+            outcome = Failed(raised.error)
         except asyncio.CancelledError as error:
             if _asked_to_end():
                 raise
@@ -179,24 +202,23 @@ class Runner:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place where whatever a handler raises becomes an outcome
             outcome = error if isinstance(error, Outcome) else Failed(error)
         else:
-            outcomes = _outcomes(handler, [job for job in jobs if job.id not in invalid], value)
-            return ended({**outcomes, **invalid}, started, self._clock(), raised=False)
+            outcomes = {**_outcomes(handler, [job for job in jobs if job.id not in invalid], value), **invalid}
+            return ended(_wanted(run, outcomes), started, self._clock(), raised=False)
         outcomes = {job.id: invalid.get(job.id, outcome) for job in jobs}
-        return ended(outcomes, started, self._clock(), raised=True)
+        return ended(_wanted(run, outcomes), started, self._clock(), raised=True, abandoned=run.abandoned)
 
     def _prepare(
         self,
         handler: Handler,
-        jobs: Sequence[Job[bytes]],
+        run: Run,
         invalid: dict[int, Outcome],
         transaction: Any,
         cancelled: Callable[[], bool],
     ) -> tuple[Callable[[], Any], bool]:
         """Return the call that starts the handler, and whether there is anything to call it with."""
-        connection = None if transaction is None else lambda: transaction.connection
-        context = JobContext(jobs[0], connection=connection, cancelled=cancelled) if handler.wants_context else None
+        context = _context(run, transaction, cancelled) if handler.wants_context else None
         decoded: list[tuple[Job[bytes], tuple[Any, ...], dict[str, Any]]] = []
-        for job in jobs:
+        for job in run.jobs:
             try:
                 if isinstance(job.meta, DamagedMeta):
                     raise InvalidJob("its meta cannot be read", hint="something other than Tidegate has written into its row")
@@ -268,6 +290,28 @@ def _outcomes(handler: Handler, jobs: Sequence[Job[bytes]], value: Any) -> dict[
     missing = Failed(f"{handler.kind} returned no outcome for this job of its batch")
     decided = {job.id: value.get(job.id, missing) for job in jobs}
     return {job_id: outcome if isinstance(outcome, Outcome) else Done(outcome) for job_id, outcome in decided.items()}
+
+
+def _wanted(run: Run, outcomes: dict[int, Outcome]) -> dict[int, Outcome]:
+    """Return what the jobs came to: one that somebody cancelled is done or cancelled, and never tried again."""
+    for job_id in run.unwanted:
+        if not isinstance(outcomes[job_id], Done):
+            outcomes[job_id] = Cancelled()
+    return outcomes
+
+
+def _context(run: Run, transaction: Any, cancelled: Callable[[], bool]) -> JobContext:
+    def connection() -> Any:
+        if run.abandoned:
+            raise Refused("this run did not end when it was asked to, and was given up: nothing that it does counts any more")
+        return transaction.connection
+
+    def is_to_end() -> bool:
+        if cancelled():
+            run.noticed = True
+        return run.notice()
+
+    return JobContext(run.first, connection=None if transaction is None else connection, cancelled=is_to_end)
 
 
 def _nothing() -> None:

@@ -1,5 +1,9 @@
 """What runs on this node now: every call of a handler from its start to its end, in one place.
 
+A run is asked to end when it is over its time-out, or when all of its jobs were cancelled from outside: `Run.end` takes note of
+why, once, and tells the executor, which does what can be done. What does not end although it was asked is abandoned after
+`kill_after`: its outcome is settled without it, and it is kept in the books until it ends after all.
+
 `CURRENT` is the run whose code is executing. It is a context variable, so that tasks and threads which a handler starts by the
 usual ways belong to its run, too.
 
@@ -9,13 +13,16 @@ whose single operations are atomic.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Protocol
 
-from tidegate.jobs import Job
+from tidegate.events import Event, RunAbandoned
+from tidegate.jobs import Cancelled, Job, Outcome, TimedOut
 from tidegate.runtime.run_log import RunLog
 
 __all__ = ["CURRENT", "Place", "Run", "Runs", "note_place"]
@@ -35,7 +42,12 @@ class Place(Protocol):
         """Return what was seen, within so many seconds: where its code stands, the innermost line last."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+logger = logging.getLogger("tidegate.runs")
+
+EARLY: Final = 0.001  # seconds; a timer may fire by its clock's resolution before its time, and must not be set for the same again
+
+
+@dataclass(slots=True, eq=False)
 class Run:
     """One call of a handler: one job, or the jobs of one batch, all of one kind."""
 
@@ -50,6 +62,14 @@ class Run:
     """What its code logs, where the program keeps that (observe/logs.py)."""
     places: list[Place] = field(default_factory=list, repr=False)
     """Where it executes; the last one is where its own code is."""
+    why: Outcome | None = None
+    """What it is to come to, since it was asked to end: TimedOut or Cancelled."""
+    noticed: bool = False
+    """Its handler has seen that it is to end."""
+    abandoned: bool = False
+    unwanted: frozenset[int] = frozenset()
+    """The jobs that were cancelled from outside."""
+    _on_end: Callable[[], None] | None = None
 
     @property
     def first(self) -> Job[bytes]:
@@ -68,6 +88,35 @@ class Run:
         job = self.first
         return {"queue": job.queue, "kind": job.kind, "job_id": job.id, "attempt": job.attempt}
 
+    @property
+    def asked(self) -> bool:
+        """Whether it was asked to end."""
+        return self.why is not None
+
+    def end(self, why: Outcome) -> None:
+        """Ask it to end; only the first reason counts."""
+        if self.why is None:
+            self.why = why
+            if self._on_end is not None:
+                self._on_end()
+
+    def cancel(self, job_id: int) -> None:
+        """One of its jobs is not wanted any more. A batch goes on for the others, to the last one."""
+        self.unwanted |= {job_id}
+        if len(self.unwanted) == len(self.jobs):
+            self.end(Cancelled())
+
+    def when_asked(self, call: Callable[[], None]) -> None:
+        """Have `call` called when it is asked to end; at once if it was already."""
+        self._on_end = call
+        if self.why is not None:
+            call()
+
+    def notice(self) -> bool:
+        """Tell the handler whether it is to end, and take note that it knows."""
+        self.noticed = self.noticed or self.why is not None
+        return self.noticed
+
 
 CURRENT: Final[ContextVar[Run | None]] = ContextVar("tidegate_run", default=None)
 
@@ -78,11 +127,35 @@ def note_place(place: Place) -> None:
         run.places.append(place)
 
 
-class Runs:
-    """The calls that are under way on one node."""
+class _Running:
+    """A context manager by hand: this is entered for every job (benchmarks/calls.py)."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_run", "_runs", "_token")
+
+    def __init__(self, runs: Runs, run: Run) -> None:
+        self._runs = runs
+        self._run = run
+
+    def __enter__(self) -> Run:
+        self._token = CURRENT.set(self._run)
+        self._runs.begin(self._run)
+        return self._run
+
+    def __exit__(self, *error: object) -> None:
+        self._runs.over(self._run)
+        CURRENT.reset(self._token)
+
+
+class Runs:
+    """The calls that are under way on one node. It keeps their time: each is asked to end when it is over its time-out."""
+
+    def __init__(self, *, emit: Callable[[Event], None] = lambda _: None, keeps_time: bool = True) -> None:
+        self._emit = emit
+        self._keeps_time = keeps_time
         self._by_job: dict[int, Run] = {}
+        self._abandoned: dict[Run, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = inf
 
     def __len__(self) -> int:
         """How many jobs are running."""
@@ -92,16 +165,59 @@ class Runs:
         """Return the runs there are now, the longest running first; safe from any thread."""
         return list(dict.fromkeys(list(self._by_job.values())))
 
-    @contextmanager
-    def running(self, run: Run) -> Iterator[Run]:
-        """Have `run` among the others, and be CURRENT, while the block runs."""
-        token = CURRENT.set(run)
+    def abandoned(self, queue: str) -> int:
+        """Return how many runs of a queue were abandoned and have not ended yet."""
+        return sum(run.first.queue == queue for run in self._abandoned)
+
+    def running(self, run: Run) -> _Running:
+        """Have `run` among the others, and be CURRENT, for the length of a `with` block."""
+        return _Running(self, run)
+
+    def begin(self, run: Run) -> None:
+        """A call begins."""
         for job in run.jobs:
             self._by_job[job.id] = run
-        try:
-            yield run
-        finally:
-            for job in run.jobs:
-                self._by_job.pop(job.id, None)
-            run.places.clear()  # a task knows its context, which knows its run
-            CURRENT.reset(token)
+        if self._keeps_time and run.started + run.timeout < self._due:
+            self._look_at(run.started + run.timeout)
+
+    def over(self, run: Run) -> None:
+        """It is over, or abandoned."""
+        for job in run.jobs:
+            self._by_job.pop(job.id, None)
+        run.places.clear()  # a task knows its context, which knows its run
+
+    def cancel(self, job_ids: Iterable[int]) -> None:
+        """These jobs are not wanted any more, those of them that run here; may be said again."""
+        for job_id in job_ids:
+            if (run := self._by_job.get(job_id)) is not None:
+                run.cancel(job_id)
+
+    def abandon(self, run: Run, stack: str) -> Callable[[], None]:
+        """Give up a run that does not end; return what is to be called when it has ended after all."""
+        run.abandoned = True
+        self._abandoned[run] = None
+        job, seconds = run.first, asyncio.get_running_loop().time() - run.started
+        words = "%s does not end although it was asked to, and is abandoned after %.1f s; it goes on here:\n%s"
+        logger.error(words, run.title, seconds, stack.rstrip(), extra=run.fields)
+        self._emit(RunAbandoned(job.queue, job.kind, job.id, seconds))
+        return lambda: self._ended_after_all(run)
+
+    def _ended_after_all(self, run: Run) -> None:
+        if self._abandoned.pop(run, run) is None:
+            logger.warning("%s, which was abandoned, has ended after all; that counts for nothing", run.title, extra=run.fields)
+
+    def _look_at(self, due: float) -> None:
+        """Look again at `due`. One timer serves all runs: most of them are over long before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = due
+        self._timer = None if due == inf else asyncio.get_running_loop().call_at(due, self._end_overdue)
+
+    def _end_overdue(self) -> None:
+        now, due = asyncio.get_running_loop().time(), inf
+        for run in self.under_way():
+            if run.why is None and run.started + run.timeout <= now + EARLY:
+                run.end(TimedOut(run.timeout))
+            elif run.why is None:
+                due = min(due, run.started + run.timeout)
+        self._look_at(due)

@@ -54,6 +54,7 @@ class WorkerRegistry(FunctionChild):
         kinds: Sequence[str],
         poison_after: Mapping[str, int],
         status: Callable[[], Mapping[str, Any]],
+        cancel: Callable[[str, Sequence[int]], None],
         emit: Callable[[Event], None],
         rng: Random,
         coroner: Coroner | None = None,
@@ -66,6 +67,7 @@ class WorkerRegistry(FunctionChild):
         self._kinds = tuple(kinds)
         self._poison_after = poison_after
         self._status = status
+        self._cancel = cancel
         self._emit = emit
         self._coroner = coroner
         self._rng = rng
@@ -133,6 +135,8 @@ class WorkerRegistry(FunctionChild):
             if now >= self._kinds_at:
                 await self._store.know_kinds(self._kinds)
                 self._kinds_at = now + KINDS_EVERY
+            for queue, job_ids in (await self._store.cancelled(self._lease.node)).items():
+                self._cancel(queue, job_ids)
             await rescue_lost(
                 self._store,
                 poison_after=self._poison_after,

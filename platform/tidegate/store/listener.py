@@ -30,6 +30,8 @@ class Notification:
     node: str | None = None
     """The node of which something is asked; then it is about no queue."""
     circuit: str | None = None
+    cancelled: tuple[int, ...] = ()
+    """Jobs that somebody cancelled while they ran."""
 
 
 def parse(payload: str) -> Notification | None:
@@ -41,7 +43,8 @@ def parse(payload: str) -> Notification | None:
         if "circuit" in value:
             return Notification("", circuit=str(value["circuit"]))
         ready = {int(priority): int(seq) for priority, seq in (value.get("ready") or {}).items()}
-        return Notification(str(value["queue"]), ready, value.get("controls") is True)
+        cancelled = tuple(int(job_id) for job_id in value.get("cancel") or ())
+        return Notification(str(value["queue"]), ready, value.get("controls") is True, cancelled=cancelled)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -98,6 +98,13 @@ class PostgresStore:
         """See `Store.heartbeat`."""
         return bool(await self._run("heartbeat", {"node": node, "lease": lease, "status": status}))
 
+    async def cancelled(self, node: str) -> dict[str, list[int]]:
+        """See `Store.cancelled`."""
+        found: dict[str, list[int]] = {}
+        for row in await self._run("cancelled", {"node": node}):
+            found.setdefault(row.queue, []).append(row.id)
+        return found
+
     async def retire(self, node: str) -> None:
         """See `Store.retire`."""
         await self._run("retire", {"node": node})

@@ -244,6 +244,9 @@ class Store(Protocol):
     async def heartbeat(self, node: str, *, lease: float, status: str | None) -> bool:
         """Renew a node's lease; False: this identity was declared dead and is never valid again."""
 
+    async def cancelled(self, node: str) -> dict[str, list[int]]:
+        """Return, by queue, the jobs held by a node that were cancelled from outside."""
+
     async def retire(self, node: str) -> None:
         """End a node's life; what it still holds is rescued at the next tick."""
 

@@ -22,9 +22,9 @@ T = TypeVar("T")
 _alive: set[asyncio.Task[Any]] = set()  # asyncio itself only keeps weak references
 
 
-def spawn(coro: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-    """Run `coro` as a task that lives until it ends, in an empty context; `name` appears in logs and dumps."""
-    task = asyncio.get_running_loop().create_task(coro, name=name, context=Context())
+def spawn(coro: Coroutine[Any, Any, T], *, name: str, context: Context | None = None) -> asyncio.Task[T]:
+    """Run `coro` as a task that lives until it ends, in an empty context or in `context`; `name` appears in logs and dumps."""
+    task = asyncio.get_running_loop().create_task(coro, name=name, context=Context() if context is None else context)
     _alive.add(task)
     task.add_done_callback(_alive.discard)
     return task
@@ -38,9 +38,9 @@ async def contained(call: Callable[..., Awaitable[T]], *args: object) -> T:
         raise SystemExitInChild(error.code) from error
 
 
-def stack_of(task: asyncio.Task[Any]) -> str:
-    """Return where `task` waits, from its outermost coroutine inwards; `Task.get_stack` stops at the first."""
-    return "".join(traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames_of(task)).format())
+def stack_of(task: asyncio.Task[Any], *, skip: int = 0) -> str:
+    """Return where `task` waits, from its outermost coroutine inwards, without the first `skip`; `Task.get_stack` stops at one."""
+    return "".join(traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames_of(task)[skip:]).format())
 
 
 def frames_of(task: asyncio.Task[Any]) -> list[FrameType]:

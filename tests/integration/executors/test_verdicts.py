@@ -128,7 +128,7 @@ async def test_those_in_a_batch_with_a_killer_run_again_alone_and_are_not_charge
     ("call", "kind"),
     [
         (jobs.exits.call(3), "SystemExit"),
-        (jobs.interrupts.call(), "RuntimeError"),
+        (jobs.interrupts.call(), "KeyboardInterrupt"),
         (jobs.unserialisable.call(), "tidegate.handlers.signature.InvalidResult"),
         (jobs.holds_itself.call(), "tidegate.handlers.signature.InvalidResult"),
         (jobs.returns_too_much.call(), "Failed"),

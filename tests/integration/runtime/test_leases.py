@@ -32,7 +32,8 @@ async def test_l3_a_late_result_is_refused_and_said_so(stand: Stand) -> None:
         node.events.subscribe(lambda event: rejected.append(event) if isinstance(event, JobRejected) else None)
         job_id = await stand.tide.enqueue(jobs.slow_note, 1, seconds=1.5)
         await until(lambda: stand.rows("SELECT 1 FROM tidegate.jobs WHERE state = 'running'"))
-        stand.execute("UPDATE tidegate.jobs SET state = 'ready', node = NULL, claimed_at = NULL WHERE id = %s", job_id)
+        taken = "state = 'scheduled', run_at = now() + interval '1 hour', node = NULL, claimed_at = NULL"
+        stand.execute(f"UPDATE tidegate.jobs SET {taken} WHERE id = %s", job_id)
         await until(lambda: rejected)
     assert [event.job_id for event in rejected] == [job_id]
 

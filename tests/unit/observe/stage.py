@@ -13,6 +13,7 @@ from tidegate.observe.labels import KINDS
 from tidegate.runtime.consumer_pool import PoolSize
 from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.loop_lag import LoopLag
+from tidegate.runtime.runs import Runs
 from tidegate.supervision import ChildDown
 
 
@@ -64,6 +65,7 @@ class Stage:
         self.managers = {queue: Queue() for queue in self.queues}
         self.leading = self.draining = False
         self.lag = LoopLag()
+        self.runs = Runs()
         self.snapshot = None
         self.left = 20.0
         self.circuits = KnownCircuits(CircuitPlan())

@@ -33,6 +33,7 @@ from tidegate.events import (
     LoopBlocked,
     NodeLost,
     Restarted,
+    RunAbandoned,
 )
 from tidegate.jobs import Reason, State, Word
 from tidegate.observe.catalogue import CATALOGUE, Exists
@@ -376,6 +377,7 @@ async def full():
         Restarted("email"),
         DatabaseFailed("session", "away"),
         LoopBlocked("email", "k", 1, 2.0),
+        RunAbandoned("email", "k", 1, 2.0),
     ):
         stage.events.emit(event)
     stage.events.emit(Enqueued("email", "k"))

@@ -15,7 +15,7 @@ import pytest
 from tidegate.backoff import constant
 from tidegate.events import Enqueued
 from tidegate.handlers import Handlers
-from tidegate.jobs import Job, Reason
+from tidegate.jobs import Job, Reason, State, Word
 from tidegate.runtime.processes import inside, memory, wire
 from tidegate.runtime.processes.inside import Ended, Inside
 from tidegate.runtime.processes.transactions import InsideTransactions
@@ -155,7 +155,7 @@ def test_a_plain_function_sees_that_it_is_cancelled_when_it_looks(stage):
     stage.call("watches", then=wire.CANCEL)
     stage.call("watches", then=HANG_UP)
     stage.serve()
-    assert [report.ack.result for report in stage.reports()] == [b"true", b"true"]
+    assert [(report.ack.state, report.ack.word) for report in stage.reports()] == [(State.CANCELLED, Word.CANCELLED)] * 2
 
 
 def test_a_coroutine_that_is_cancelled_is_told_as_such(stage):

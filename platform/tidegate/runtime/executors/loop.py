@@ -1,16 +1,13 @@
-"""Handlers on the node's own loop, in the task of their consumer."""
+"""Handlers on the node's own loop."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any
 
-from tidegate.runtime.executors.executor import RunTimedOut
+from tidegate.runtime.executors.coroutine import CoroutineCall
 from tidegate.runtime.executors.thread import ThreadExecutor
-from tidegate.runtime.places import InTask
-from tidegate.runtime.runs import note_place
+from tidegate.runtime.runs import Run, Runs
 
 __all__ = ["LoopExecutor"]
 
@@ -18,19 +15,21 @@ __all__ = ["LoopExecutor"]
 class LoopExecutor:
     """`async def` handlers run on the loop; `def` handlers, which would block it, in a thread."""
 
-    def __init__(self, threads: ThreadExecutor) -> None:
+    def __init__(self, threads: ThreadExecutor, runs: Runs) -> None:
         self._threads = threads
+        self._runs = runs
 
-    async def run(self, call: Callable[[], Any], *, is_async: bool, timeout: float) -> Any:
-        """See `Executor.run`. A coroutine over its time-out is cancelled."""
+    async def run(self, call: Callable[[], Any], *, is_async: bool, run: Run) -> Any:
+        """See `Executor.run`."""
         if not is_async:
-            return await self._threads.run(call, is_async=False, timeout=timeout)
-        note_place(InTask(asyncio.current_task(), threading.get_ident()))
-        limit = asyncio.timeout(timeout)
-        try:
-            async with limit:
-                return await call()
-        except TimeoutError:
-            if limit.expired():
-                raise RunTimedOut(timeout) from None
-            raise
+            return await self._threads.run(call, is_async=False, run=run)
+        return await CoroutineCall(call, run, self._runs).result()
+
+    @property
+    def full(self) -> bool:
+        """See `Executor.full`."""
+        return self._threads.full
+
+    async def room(self) -> None:
+        """See `Executor.room`."""
+        await self._threads.room()

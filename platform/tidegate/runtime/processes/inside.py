@@ -25,12 +25,13 @@ from tidegate.errors import UnknownKind
 from tidegate.events import Enqueued, Event, emitting
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
-from tidegate.jobs import Job
+from tidegate.jobs import Cancelled, Job
 from tidegate.runtime.describing import Describer
+from tidegate.runtime.executors import answer, storable
 from tidegate.runtime.processes import memory, wire
 from tidegate.runtime.processes.transactions import InsideTransactions
 from tidegate.runtime.runner import Report, Runner
-from tidegate.runtime.runs import Runs
+from tidegate.runtime.runs import Run, Runs
 from tidegate.runtime.settlement import Settlement
 from tidegate.spans import entered, is_configured, sdk
 from tidegate.supervision.channel import TERMINATED, ChildEnd
@@ -88,7 +89,7 @@ class Inside:
             handlers,
             executor=self,
             transactions=transactions,
-            runs=Runs(),
+            runs=Runs(keeps_time=False),  # the node watches the time
             node=order.node,
             clock=time.monotonic,
         )
@@ -116,18 +117,32 @@ class Inside:
         if self._leaving:
             sys.exit(TERMINATED)
 
-    async def run(self, call: Callable[[], Any], *, is_async: bool, timeout: float) -> Any:  # noqa: ARG002 - the node watches the time
+    async def run(self, call: Callable[[], Any], *, is_async: bool, run: Run) -> Any:
         """See `Executor.run`."""
+        value, failure = None, None
         self._may_interrupt = True
         try:
-            return await call() if is_async else call()
-        except MemoryError:
-            memory.lift()  # what is left of the handler lives until its failure is told, and telling takes memory, too
+            value = await call() if is_async else call()
+        except (Ended, asyncio.CancelledError):
             raise
-        except (KeyboardInterrupt, GeneratorExit) as error:
-            raise RuntimeError(f"the handler raised {type(error).__name__}") from error
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome; the runner judges it
+            failure = storable(error)
+            if isinstance(error, MemoryError):
+                memory.lift()  # what is left of the handler lives until its failure is told, and telling takes memory, too
         finally:
             self._may_interrupt = False
+        heeded = run.noticed or (is_async and self._cancelled)
+        if heeded:
+            run.end(Cancelled())
+        return answer(run, value, failure, heeded=heeded)
+
+    @property
+    def full(self) -> bool:
+        """See `Executor.full`."""
+        return False
+
+    async def room(self) -> None:
+        """See `Executor.room`."""
 
     def _next(self) -> bytes | None:
         self._may_interrupt = True

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from tidegate.circuit.judge import once
 from tidegate.errors import UnknownKind
 from tidegate.events import Event, Restarted
 from tidegate.handlers import Handler, Handlers
-from tidegate.jobs import Cancelled, Crashed, Invalid, Job, Outcome, Released, TimedOut
+from tidegate.jobs import Cancelled, Crashed, Invalid, Job, Outcome, Released, State, TimedOut
 from tidegate.lifecycle import Ack
 from tidegate.runtime.describing import Account
 from tidegate.runtime.places import InProcess
@@ -130,6 +131,14 @@ class ProcessRunner:
         """See `JobRunner.batches`."""
         return self._settlement.batches(jobs)
 
+    @property
+    def full(self) -> bool:
+        """See `JobRunner.full`: a process that does not end is killed, and `renew` has seen to the next one."""
+        return False
+
+    async def room(self) -> None:
+        """See `JobRunner.room`."""
+
     async def run(self, jobs: Sequence[Job[bytes]], cancelled: Callable[[], bool]) -> list[Report]:  # noqa: ARG002 - see `cancel`
         """See `JobRunner.run`. Being cancelled kills the process."""
         if self._spans is None:
@@ -170,7 +179,7 @@ class ProcessRunner:
     async def _call(self, process: ConsumerProcess, handler: Handler, call: Run) -> list[Report]:
         jobs = call.jobs
         call.places.append(InProcess(process))
-        self._end_later(call.timeout, process, TimedOut(call.timeout))
+        call.when_asked(partial(self._asked, call, process))
         process.jobs += len(jobs)
         process.capture.clear()
         process.channel.send(wire.write_jobs(jobs, carried()))
@@ -191,9 +200,23 @@ class ProcessRunner:
             doubt = handler.wants_context is not None and answer is None  # its own transaction may have committed its ack
             reports = [Report(job, ack, unsure=doubt) for job, ack in zip(jobs, acks, strict=True)]
         process.spent = process.spent or any(_ran_out(report) for report in reports)
+        reports = [self._wanted(report, call) for report in reports] if call.unwanted else reports
         account = self._settlement.account(jobs)
         output = share(account.clean(captured.output), len(jobs), self._queue.max_log) if captured.output else None
         return [replace(report, ack=self._kept(report.ack, account, output)) for report in reports]
+
+    def _asked(self, call: Run, process: ConsumerProcess) -> None:
+        if isinstance(call.why, TimedOut):
+            self._end(process, call.why)
+        else:
+            self.cancel()
+
+    def _wanted(self, report: Report, call: Run) -> Report:
+        """Return the report of a job that somebody may have cancelled: then it is done or cancelled, and never tried again."""
+        ack = report.ack
+        if report.job.id not in call.unwanted or report.settled or report.lost or ack.state is State.COMPLETED:
+            return report
+        return replace(report, ack=self._settlement.ack(report.job, Cancelled(), ended=ack.ended, duration=ack.duration))
 
     def _told(self, answer: bytes | None, jobs: Sequence[Job[bytes]], ended: float) -> list[Report] | None:
         """Return what the process said of each job; None where it said nothing, or too late to count."""

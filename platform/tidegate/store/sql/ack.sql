@@ -1,6 +1,7 @@
 -- ack.sql: reports outcomes of one node's jobs; ignores those whose lease was lost (matched on id, lease and node: protocol L3).
 -- Finished rows move to the history, dead ones to the dead letters, the others stay, all in this one statement; a job whose
--- cancellation was asked for is not kept. An array may be shorter than `ids`: what it does not say is the usual (unnest pads it).
+-- cancellation was asked for is not kept, and ends as cancelled. An array may be shorter than `ids`: what it does not say is the
+-- usual (unnest pads it).
 -- The node travels as a column: as a constant it would be looked up in statistics that have never seen it, and a plan that expects no
 -- row of it joins every ack with every running job (150 ms for 1,000 acks instead of 6). The ids are said twice: as an array they lead
 -- through the primary key, whatever the planner makes of the length of unnest.
@@ -24,8 +25,13 @@ WITH acks AS MATERIALIZED (
     WHERE j.id = ANY (%(ids)s::bigint[]) AND j.id = a.id AND j.lease = a.lease AND j.node = a.node
         AND (a.state IN ('completed', 'cancelled', 'dead') OR j.cancel_requested)
     RETURNING j.id, j.queue, j.kind, j.priority, j.seq, j.attempt, j.lease, j.max_attempts, j.crashes, j.enqueued_at, j.run_at, j.args,
-        coalesce(a.meta::json, j.meta) AS meta, j.unique_key, j.node, a.word, a.duration, a.finished_at, a.error_type, a.error_message, a.traceback, a.reason, a.result,
-        a.output, a.forensics, a.fingerprint, a.locals, CASE WHEN a.state IN ('scheduled', 'ready') THEN 'cancelled' ELSE a.state END AS state
+        coalesce(a.meta::json, j.meta) AS meta, j.unique_key, j.node, a.duration, a.finished_at, a.error_type, a.error_message, a.traceback,
+        a.reason, a.result, a.output, a.forensics, a.fingerprint, a.locals,
+        CASE WHEN a.state IN ('scheduled', 'ready') THEN 'cancelled' ELSE a.state END AS state,
+        CASE
+            WHEN a.state IN ('scheduled', 'ready') AND a.word NOT IN ('crashed', 'lease_lost') THEN 'cancelled' ELSE a.word
+        END AS word,
+        a.word = 'released' AS unstarted
 ), kept AS (
     UPDATE tidegate.jobs AS j
     SET state = a.state, node = NULL, claimed_at = NULL, permit_circuit = NULL, permit_gen = NULL,
@@ -53,7 +59,7 @@ WITH acks AS MATERIALIZED (
 ), archived AS (
     INSERT INTO tidegate.history (id, queue, kind, state, priority, attempt, lease, max_attempts, enqueued_at, run_at, started_at,
         finished_at, duration, node, args, meta, result, error_type, error_message)
-    SELECT id, queue, kind, state, priority, attempt, lease, max_attempts, enqueued_at, run_at,
+    SELECT id, queue, kind, state, priority, attempt - unstarted::integer, lease, max_attempts, enqueued_at, run_at,
         finished_at - duration * interval '1 second', finished_at, duration, node, args, meta, result::json, error_type, error_message
     FROM gone WHERE state IN ('completed', 'cancelled')
 ), told_attempts AS (

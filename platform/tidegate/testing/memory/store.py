@@ -181,6 +181,15 @@ class MemoryStore:
         await asyncio.sleep(0)
         return self.database.heartbeat(node, lease, status)
 
+    async def cancelled(self, node: str) -> dict[str, list[int]]:
+        """See `Store.cancelled`."""
+        await asyncio.sleep(0)
+        found: dict[str, list[int]] = {}
+        for row in self.database.held_by(node):
+            if row.cancel_requested:
+                found.setdefault(row.queue, []).append(row.id)
+        return found
+
     async def retire(self, node: str) -> None:
         """See `Store.retire`."""
         await asyncio.sleep(0)

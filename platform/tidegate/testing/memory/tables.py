@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tidegate.jobs import Job, NewJob, State, Word
-from tidegate.lifecycle import Ack
+from tidegate.lifecycle import Ack, applied_word
 from tidegate.store.listener import Notification
 from tidegate.store.protocol import Accusation, Applied, ErrorTally, LostNode, NodeRow, Places, Suspect
 from tidegate.testing.memory.circuits import MemoryCircuits
@@ -269,6 +269,7 @@ class MemoryDatabase:
         state = ack.state
         if row.cancel_requested and state not in FINAL:
             state = State.CANCELLED
+            told["outcome"] = applied_word(ack, state).value
         if ack.word is not Word.DONE or row.lease > 1 or ack.output is not None:
             self.attempts.append(told)
         row.meta = row.meta if ack.meta is None else ack.meta

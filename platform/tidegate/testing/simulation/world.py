@@ -167,7 +167,7 @@ class World:
     def _new_job(self) -> NewJob:
         rng = self.rng
         kinds: list[tuple[Callable[..., Any], dict[str, Any]]] = [
-            (workload.work, {"seconds": rng.choice([0.01, 0.2, 3.0, 12.0])}),
+            (workload.work, {"seconds": rng.choice([0.01, 0.01, 0.2, 0.2, 3.0, 3.0, 12.0, 25.0])}),
             (workload.flaky, {"failures": rng.randint(0, 3)}),
             (workload.doomed, {}),
             (workload.patient, {}),
