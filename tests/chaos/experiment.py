@@ -39,6 +39,6 @@ def experiment(fault: str, folder: Path) -> Result:
         healed = fleet.date()
         time.sleep(AFTER)
         fleet.stop_feeding()
-        fleet.wait_until_empty(60)
+        fleet.wait_until_empty(240)  # two minutes without the database leave more than that of work
         ledger = Ledger.of(fleet.database, fleet.trace, fleet.enqueued)
         return Result(fault, ledger, rate, recovery(fleet.database, rate, healed))

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import psutil
 import psycopg
+from psycopg import sql
 
 from tests.chaos.fleet import LEASE, Fleet
+from tests.chaos.small_disk import SmallDisk, Unavailable
 
 __all__ = ["FAULTS", "IN_CI"]
 
@@ -78,6 +80,13 @@ def half_open(fleet: Fleet) -> None:
     fleet.proxy.mend()
 
 
+def out_of_reach(fleet: Fleet) -> None:
+    """the database out of reach of all nodes for two minutes: nothing is carried, nothing is closed"""
+    fleet.proxy.hang()
+    time.sleep(120)
+    fleet.proxy.mend()
+
+
 def slow_network(fleet: Fleet) -> None:
     """200 ms of latency each way, 100 ms of jitter, for 20 s"""
     fleet.proxy.slow(0.2, 0.1)
@@ -100,6 +109,33 @@ def slots_exhausted(fleet: Fleet) -> None:
                 time.sleep(0.05)
     for connection in taken:
         connection.close()
+
+
+def read_only(fleet: Fleet) -> None:
+    """the database read-only for 15 s, as after a failover to the wrong side"""
+    name = sql.Identifier(psycopg.conninfo.conninfo_to_dict(fleet.database)["dbname"])
+    with psycopg.connect(fleet.server.conninfo, autocommit=True) as own:
+        for words in (
+            "ALTER DATABASE {} SET default_transaction_read_only = on",
+            "ALTER DATABASE {} RESET default_transaction_read_only",
+        ):
+            own.execute(sql.SQL(words).format(name))
+            own.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+            if words.endswith("= on"):
+                time.sleep(15)
+
+
+def disk_full(fleet: Fleet) -> None:
+    """the disk of the tables full for 15 s (that of the WAL is not)"""
+    disk = fleet.afterwards.enter_context(SmallDisk(fleet.server))
+    disk.take_tables(fleet.database)
+    time.sleep(2)
+    disk.fill()
+    time.sleep(15)
+    assert "No space left on device" in fleet.server.log.read_text(errors="replace"), "nothing met the full disk"
+    disk.clear()
 
 
 def clock_off(fleet: Fleet) -> None:
@@ -136,7 +172,9 @@ def rolling_restart(fleet: Fleet) -> None:
 
 def _libfaketime() -> str:
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    return str(found[0]) if found else ""
+    if not found:
+        raise Unavailable("libfaketime is not installed")
+    return str(found[0])
 
 
 FAULTS: dict[str, Callable[[Fleet], None]] = {
@@ -151,8 +189,11 @@ FAULTS: dict[str, Callable[[Fleet], None]] = {
         backends_terminated,
         network_gone,
         half_open,
+        out_of_reach,
         slow_network,
         slots_exhausted,
+        read_only,
+        disk_full,
         clock_off,
         reconfigured,
         rolling_restart,

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,13 @@ queues:
 class Fleet:
     """Nodes, their database, and a feeder that never gives up."""
 
-    def __init__(self, server: Server, database: str, proxy: Proxy, folder: Path) -> None:
+    def __init__(self, server: Server, database: str, proxy: Proxy, folder: Path, afterwards: ExitStack) -> None:
         self.server = server
         self.database = database
         self.proxy = proxy
         self.folder = folder
+        self.afterwards = afterwards
+        """What is to be undone when the server is down."""
         self.nodes: list[NodeProcess] = []
         self.enqueued: list[int] = []
         self.trace = folder / "trace"
@@ -141,12 +143,12 @@ class Fleet:
 @contextmanager
 def fleet_on(folder: Path, *, settings: Mapping[str, str] | None = None, nodes: int = 3) -> Iterator[Fleet]:
     """Have a server, a proxy and nodes, for one experiment."""
-    with Server(settings=settings) as server:
+    with ExitStack() as afterwards, Server(settings=settings) as server:
         database = server.create_database()
         with connect(database) as connection:
             migrate.migrate(connection)
         with Proxy(server.folder / ".s.PGSQL.5432") as proxy:
-            fleet = Fleet(server, database, proxy, folder)
+            fleet = Fleet(server, database, proxy, folder, afterwards)
             try:
                 for _ in range(nodes):
                     fleet.start_node()

@@ -12,6 +12,8 @@ import pytest
 from tests.chaos.experiment import experiment
 from tests.chaos.faults import FAULTS, IN_CI
 from tests.chaos.ledger import Run, overlaps
+from tests.chaos.page import BEGIN, END, Row, with_row
+from tests.support.processes import ROOT
 
 BACK_WITHIN = 30.0  # seconds; the figures are in the docs, this only tells recovery from its absence
 
@@ -37,3 +39,17 @@ def test_an_overlap_counts_only_where_the_first_lease_was_not_lost() -> None:
     assert overlaps(runs, lost={(2, 1)}) == [(1, 1, 2)]
     assert overlaps(runs, lost={(1, 1), (2, 1)}) == []
     assert overlaps({3: [Run(3, 1, 0, 1), Run(3, 2, 2, 3)]}, lost=set()) == []
+
+
+def test_the_page_has_one_row_for_each_fault_whatever_is_run_again() -> None:
+    counts = (5, 1_200, 0, 0, 0, 3)
+    page = f"before\n{BEGIN}\n\n| fault |\n| --- |\n\n{END}\nafter\n"
+    once = with_row(with_row(page, Row("a", counts, 0.5, 1.0, "m")), Row("b", counts, 0.5, None, "m"))
+    again = with_row(once, Row("a", counts, 2.0, 2.5, "m"))
+    assert [line for line in again.splitlines() if line.startswith("|")][2:] == [
+        "| a | 5 | 1,200 | 0 | 0 | 0 | 3 | 2.0 s | 2.5 s | m |",
+        "| b | 5 | 1,200 | 0 | 0 | 0 | 3 | 0.5 s | never | m |",
+    ]
+    assert again.startswith("before\n")
+    assert again.endswith("\nafter\n")
+    assert with_row((ROOT / "docs/explanation/chaos.md").read_text("utf-8"), Row("a", counts, 0.5, 1.0, "m"))
