@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -293,3 +295,27 @@ async def waits_for_others() -> None:
         await asyncio.sleep(600)
 
     await asyncio.gather(part(1), part(2))
+
+
+@job(queue="email", max_attempts=1)
+async def speaks(words: str, *, fail: bool = False) -> None:
+    """Print and log, here, in a task and in a thread."""
+    print("printed", words)
+    print("complained", words, file=sys.stderr)
+    logging.getLogger("shop").warning("logged %s", words)
+    await asyncio.gather(asyncio.to_thread(print, "in a thread", words))
+    sys.stdout.writelines(["line by line\n"])
+    if fail:
+        raise ValueError("after words")
+
+
+@job(queue="email", max_attempts=1)
+def speaks_in_a_thread(words: str) -> None:
+    print("printed", words, "\0")
+    logging.getLogger("shop").warning("logged %s", words)
+
+
+@job(queue="email", max_attempts=1)
+async def speaks_without_end(kilobytes: int) -> None:
+    for n in range(kilobytes):
+        print(f"{n:<1023}")

@@ -21,6 +21,7 @@ from tidegate.errors import DatabaseUnreachable, TidegateError
 from tidegate.introspection import QueueView
 from tidegate.observe.http import DEFAULT_PORT, exporter
 from tidegate.observe.logs import configure, keep_job_logs, log_event
+from tidegate.observe.prints import job_prints_kept
 from tidegate.observe.tracing import exported
 from tidegate.runtime.node import Node
 from tidegate.runtime.processes.wire import Equipment
@@ -62,7 +63,8 @@ def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metr
                 on_progress=say,
             )
         node.events.subscribe(log_event)
-        return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
+        with job_prints_kept():
+            return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
 
 
 def banner(node: Node, status: SchemaStatus, addresses: Sequence[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the code of one run logs, kept until its ack takes it along."""
+"""What the code of one run logs and prints, kept until its ack takes it along."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ _LEAST: Final = 1_024  # characters for each job of a large batch
 class RunLog:
     """The last `limit` characters of what a run logged, by lines. Whoever adds to it does so from one thread at a time."""
 
-    __slots__ = ("_dropped", "_lines", "_size", "limit")
+    __slots__ = ("_begun", "_dropped", "_lines", "_size", "limit")
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
         self._lines: deque[str] | None = None  # most jobs log nothing
+        self._begun = ""
         self._size = 0
         self._dropped = 0
 
@@ -33,11 +34,18 @@ class RunLog:
             self._size -= len(self._lines.popleft()) + 1
             self._dropped += 1
 
+    def write(self, text: str) -> None:
+        """Keep what is printed, which comes in pieces of lines."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self.add(line)
+        self._begun = self._begun[-self.limit :]
+
     def text(self) -> str:
         """Return what is kept, how many lines were dropped being told in a first one; empty where nothing was logged."""
-        if self._lines is None:
+        if self._lines is None and not self._begun:
             return ""
-        lines = list(self._lines)
+        lines = [*(self._lines or ()), *([self._begun] if self._begun else ())]
         if self._dropped and self.limit:
             lines.insert(0, f"[... {self._dropped} {'line' if self._dropped == 1 else 'lines'} dropped ...]")
         return "".join(f"{line}\n" for line in lines)

@@ -41,3 +41,12 @@ def test_the_output_of_a_batch_is_shared_by_its_jobs():
     assert share("x" * 100, 100, LIMIT) == "x" * 100
     shared = share("a" * 5_000 + "b" * 1_024, 100, LIMIT)
     assert shared == "[... cut, for it is that of 100 jobs ...]\n" + "b" * 1_024
+
+
+def test_what_is_printed_in_pieces_is_kept_by_lines():
+    log = RunLog(12)
+    for piece in ("a", "b\n", "c\nd", ""):
+        log.write(piece)
+    assert log.text() == "ab\nc\nd\n"
+    log.write("x" * 40)
+    assert log.text().endswith(f"c\n{'x' * 12}\n")
