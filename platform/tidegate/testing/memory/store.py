@@ -184,11 +184,8 @@ class MemoryStore:
     async def cancelled(self, node: str) -> dict[str, list[int]]:
         """See `Store.cancelled`."""
         await asyncio.sleep(0)
-        found: dict[str, list[int]] = {}
-        for row in self.database.held_by(node):
-            if row.cancel_requested:
-                found.setdefault(row.queue, []).append(row.id)
-        return found
+        asked = [row for row in self.database.held_by(node) if row.cancel_requested]
+        return {each.queue: [row.id for row in asked if row.queue == each.queue] for each in asked}
 
     async def retire(self, node: str) -> None:
         """See `Store.retire`."""
