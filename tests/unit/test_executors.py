@@ -21,7 +21,7 @@ class Stage:
 
     def __init__(self, spare=1):
         self.events = []
-        self.runs = Runs(emit=self.events.append)
+        self.runs = Runs(emit=self.events.append, keeps_time=True)
         self.threads = ThreadExecutor("email", self.runs, spare=spare)
         self.loop = LoopExecutor(self.threads, self.runs)
 

@@ -10,7 +10,7 @@ from tidegate.testing import run_virtual
 
 
 def test_a_run_is_current_and_among_the_others_while_it_runs():
-    runs, mine = Runs(keeps_time=False), run(1, 2)
+    runs, mine = Runs(), run(1, 2)
     with runs.running(mine):
         assert CURRENT.get() is mine
         assert (len(runs), runs.under_way()) == (2, [mine])
@@ -44,7 +44,7 @@ def test_a_handler_that_looks_has_noticed():
 
 
 def test_a_batch_ends_when_its_last_job_is_cancelled():
-    runs, mine = Runs(keeps_time=False), run(1, 2, 3)
+    runs, mine = Runs(), run(1, 2, 3)
     with runs.running(mine):
         runs.cancel([1, 2, 99])
         assert not mine.asked
@@ -57,7 +57,7 @@ def test_a_batch_ends_when_its_last_job_is_cancelled():
 
 def test_every_run_is_asked_to_end_at_its_own_time():
     async def ended():
-        loop, runs, at = asyncio.get_running_loop(), Runs(), {}
+        loop, runs, at = asyncio.get_running_loop(), Runs(keeps_time=True), {}
 
         async def one(job_id, timeout):
             mine, over = run(job_id, started=loop.time(), timeout=timeout), asyncio.Event()
@@ -74,7 +74,7 @@ def test_every_run_is_asked_to_end_at_its_own_time():
 
 def test_a_run_that_was_over_in_time_is_left_alone_and_a_later_one_is_not():
     async def ended():
-        loop, runs = asyncio.get_running_loop(), Runs()
+        loop, runs = asyncio.get_running_loop(), Runs(keeps_time=True)
         first = run(1, started=loop.time(), timeout=1.0)
         with runs.running(first):
             await asyncio.sleep(0.5)
@@ -88,7 +88,7 @@ def test_a_run_that_was_over_in_time_is_left_alone_and_a_later_one_is_not():
 
 def test_one_timer_serves_all_runs():
     async def timers():
-        loop, runs = asyncio.get_running_loop(), Runs()
+        loop, runs = asyncio.get_running_loop(), Runs(keeps_time=True)
         for job_id in range(100):
             with runs.running(run(job_id, started=loop.time(), timeout=60.0)):
                 pass
@@ -100,7 +100,7 @@ def test_one_timer_serves_all_runs():
 def test_what_was_left_behind_is_told_and_counted_until_it_ends(caplog):
     async def counts():
         events = []
-        runs = Runs(emit=events.append)
+        runs = Runs(emit=events.append, keeps_time=True)
         mine = run(7)
         ended = runs.abandon(mine, "File x.py, line 1\n")
         between = runs.abandoned("email"), runs.abandoned("other")

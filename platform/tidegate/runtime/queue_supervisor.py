@@ -100,7 +100,7 @@ class QueueSupervisor(Supervisor):
         self._equipment = equipment
         self._done = Done()
         self.events.subscribe(self._done.on_event)
-        self.runs = Runs(emit=self.events.emit)
+        self.runs = Runs(emit=self.events.emit, keeps_time=True)
         self._switchboard = Switchboard(self.runs)
         self.lag = LoopLag()
         self._quarantine = Quarantine()

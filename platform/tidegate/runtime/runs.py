@@ -147,9 +147,9 @@ class _Running:
 
 
 class Runs:
-    """The calls that are under way on one node. It keeps their time: each is asked to end when it is over its time-out."""
+    """The calls that are under way on one node. Where it `keeps_time`, each is asked to end when it is over its time-out."""
 
-    def __init__(self, *, emit: Callable[[Event], None] = lambda _: None, keeps_time: bool = True) -> None:
+    def __init__(self, *, emit: Callable[[Event], None] = lambda _: None, keeps_time: bool = False) -> None:
         self._emit = emit
         self._keeps_time = keeps_time
         self._by_job: dict[int, Run] = {}

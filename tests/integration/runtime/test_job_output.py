@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from io import StringIO
 
 import pytest
@@ -15,17 +16,19 @@ from tidegate.observe.logs import JobLog, keep_job_logs
 from tidegate.observe.prints import job_prints_kept
 from tidegate.runtime.runs import CURRENT
 
-pytestmark = pytest.mark.usefixtures("kept")
 
-
-@pytest.fixture
-def kept() -> Iterator[None]:
+@asynccontextmanager
+async def node_on(stand: Stand) -> AsyncIterator[None]:
+    """Have a node that keeps what jobs write; inside a test, for pytest has streams of its own for its fixtures."""
     root = logging.getLogger()
     with job_prints_kept():
         keep_job_logs()
-        yield
-        for each in [each for each in root.handlers if isinstance(each, JobLog)]:
-            root.removeHandler(each)
+        try:
+            async with stand.node():
+                yield
+        finally:
+            for each in [each for each in root.handlers if isinstance(each, JobLog)]:
+                root.removeHandler(each)
 
 
 def output(stand: Stand, job_id: int) -> list[str]:
@@ -34,7 +37,7 @@ def output(stand: Stand, job_id: int) -> list[str]:
 
 
 async def test_what_a_coroutine_writes_is_kept_with_its_attempt(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:
-    async with stand.node():
+    async with node_on(stand):
         one, other = await stand.tide.enqueue(jobs.speaks, "one"), await stand.tide.enqueue(jobs.speaks, "other")
         await stand.end(one)
         await stand.end(other)
@@ -45,20 +48,20 @@ async def test_what_a_coroutine_writes_is_kept_with_its_attempt(stand: Stand, ca
 
 
 async def test_what_a_thread_writes_is_kept_with_its_attempt(stand: Stand) -> None:
-    async with stand.node():
+    async with node_on(stand):
         job_id = await stand.tide.enqueue(jobs.speaks_in_a_thread, "one")
         await stand.end(job_id)
     assert output(stand, job_id) == ["printed one \\x00", "warning shop: logged one"]
 
 
 async def test_a_dead_job_keeps_what_it_wrote(stand: Stand) -> None:
-    async with stand.node():
+    async with node_on(stand):
         row = await stand.end(await stand.tide.enqueue(jobs.speaks, "one", fail=True))
     assert row["attempts"][0]["output"].startswith("printed one\n")
 
 
 async def test_the_last_64_kib_are_kept(stand: Stand) -> None:
-    async with stand.node():
+    async with node_on(stand):
         job_id = await stand.tide.enqueue(jobs.speaks_without_end, 200)
         await stand.end(job_id)
     lines = output(stand, job_id)

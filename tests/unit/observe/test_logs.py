@@ -88,7 +88,7 @@ def test_a_line_of_a_jobs_own_code_has_the_jobs_fields_unless_it_is_about_anothe
     logs.configure(stream=stream, as_json=True)
     at = datetime(2026, 1, 1, tzinfo=UTC)
     job = Job(7, "ml", "shop:train", b"{}", 2, None, 0, 1, 1, at, at, 0.0)
-    with Runs(keeps_time=False).running(Run([job], 0.0, 1.0, 1.0)):
+    with Runs().running(Run([job], 0.0, 1.0, 1.0)):
         logging.getLogger("shop").info("epoch 1")
         logging.getLogger("shop").info("of another", extra={"job_id": 8})
     logging.getLogger("shop").info("outside")

@@ -89,7 +89,7 @@ class Inside:
             handlers,
             executor=self,
             transactions=transactions,
-            runs=Runs(keeps_time=False),  # the node watches the time
+            runs=Runs(),  # the node watches the time
             node=order.node,
             clock=time.monotonic,
         )
