@@ -44,6 +44,20 @@ def test_a_newer_schema_is_refused(empty_database: str) -> None:
             migrate.migrate(connection)
 
 
+def test_a_newer_schema_that_only_adds_is_worked_with(empty_database: str) -> None:
+    migrate_one(empty_database)
+    with connect(empty_database) as connection:
+        connection.execute("INSERT INTO tidegate.migrations (version, name) VALUES (998, 'wide.pre')")
+        migrate.check(connection)
+        assert migrate.migrate(connection) == []
+        status = migrate.status(connection)
+        assert (status.schema_version, status.fits) == (998, True)
+        connection.execute("INSERT INTO tidegate.migrations (version, name) VALUES (999, 'narrow.post')")
+        assert not migrate.status(connection).fits
+        with pytest.raises(MigrationNeeded, match="newer than"):
+            migrate.check(connection)
+
+
 def test_status_of_a_migrated_database(database: str) -> None:
     with connect(database) as connection:
         status = migrate.status(connection)

@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class NodeProcess:
-    """One `tidegate up`. Leaving the block kills it if it still runs."""
+    """One `tidegate up`, of the Tidegate in `path` if that is given. Leaving the block kills it if it still runs."""
 
-    def __init__(self, database: str, folder: Path, *options: str) -> None:
+    def __init__(self, database: str, folder: Path, *options: str, path: Path | None = None) -> None:
         self.log = folder / f"up-{time.monotonic_ns()}.log"
         environ = {
             **os.environ,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join(str(each) for each in (path, ROOT) if each is not None),
             "TIDEGATE_DATABASE": database,
             "TRACE_FILE": str(folder / "trace"),
             "NO_COLOR": "1",

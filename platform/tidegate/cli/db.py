@@ -67,8 +67,12 @@ def status(scope: Scope, as_json: bool) -> None:
         emit_json(told)
     else:
         show_record((name, "yes" if value is True else "no" if value is False else str(value)) for name, value in told.items())
-    if found.schema_version < found.expected_version:
+    if found.schema_version < found.expected_version and found.fits:
+        say("\nthe rest waits for the end of the nodes of an older version; then run `tidegate db migrate`")
+    elif found.schema_version < found.expected_version:
         say(f"\nthe schema is behind: `tidegate db migrate` brings it to version {found.expected_version}")
+    elif found.schema_version > found.expected_version and found.fits:
+        say("\nthe schema is of a newer Tidegate, with which this one still works")
     elif found.schema_version > found.expected_version:
         say("\nthe schema is of a newer Tidegate: upgrade this one")
 

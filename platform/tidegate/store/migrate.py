@@ -1,12 +1,18 @@
 """The schema and its versions: forward-only SQL files, applied in one transaction under an advisory lock.
 
 The version is the number of the newest file. A database that is behind is migrated by whoever may; one that is ahead belongs to
-a newer Tidegate and is refused.
+a newer Tidegate and is refused, unless all that is ahead is of the kind that an older Tidegate does not notice.
+
+That is so for the sake of a rolling deploy, in which an old node and a new one run side by side. A file's name says which half of a
+change it is: `0012_colour.pre.sql` only adds, and every node of the release before goes on with it, and starts on it;
+`0013_no_shade.post.sql` takes away what only older nodes used, and waits until none of another version lives. The new release
+works with and without its own posts.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,8 +21,10 @@ from typing import Any, Final
 import psycopg
 from psycopg import errors
 
+from tidegate import __version__
 from tidegate.errors import ConfigurationError, MigrationNeeded
 from tidegate.store.poolers import pooled
+from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
 __all__ = ["EXPECTED", "Migration", "SchemaStatus", "check", "migrate", "migrations", "status"]
@@ -31,7 +39,13 @@ class Migration:
 
     version: int
     name: str
+    """With its half of a change as a suffix, `.pre` or `.post`; none: for all nodes at once."""
     sql: str
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has to wait until no node of an older version lives."""
+        return self.name.endswith(".post")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,8 @@ class SchemaStatus:
     expected_version: int
     pooled: bool = False
     """Whether a connection pooler is in between."""
+    fits: bool = True
+    """Whether this Tidegate works with it: that of a release next to it may."""
 
 
 @cache
@@ -51,7 +67,7 @@ def migrations() -> tuple[Migration, ...]:
     found = [
         Migration(int(match[1]), match[2], entry.read_text("utf-8"))
         for entry in (files("tidegate.store") / "migrations").iterdir()
-        if (match := re.fullmatch(r"(\d{4})_(\w+)\.sql", entry.name))
+        if (match := re.fullmatch(r"(\d{4})_(\w+(?:\.pre|\.post)?)\.sql", entry.name))
     ]
     return tuple(sorted(found, key=lambda migration: migration.version))
 
@@ -59,15 +75,37 @@ def migrations() -> tuple[Migration, ...]:
 EXPECTED: Final = len(migrations())
 
 
+def needed(files: Sequence[Migration]) -> int:
+    """Return the version below which this Tidegate does not work: that before its own posts, which may come later."""
+    return next((each.version for each in reversed(files) if not each.waits), 0)
+
+
+def due(files: Sequence[Migration], current: int, others: Sequence[str]) -> list[Migration]:
+    """Return what can be applied now, `others` being the other versions of which nodes live; a post waits for their end.
+
+    What comes behind a post waits with it. Where that is more than this Tidegate can wait for, `MigrationNeeded` says why.
+    """
+    found = [each for each in files if each.version > current]
+    if not others:
+        return found
+    first = next((each.version for each in found if each.waits), None)
+    if first is not None and first < needed(files):
+        raise MigrationNeeded(
+            f"nodes of Tidegate {', '.join(others)} live, and migration {first:04} would take from them what they use",
+            hint="upgrade them to the releases in between, one after the other, or end them; then run: tidegate db migrate",
+        )
+    return [each for each in found if first is None or each.version < first]
+
+
 def migrate(connection: psycopg.Connection[Any]) -> list[Migration]:
     """Bring the schema up to date; return what was applied. Any number of callers at once: one does it, the others find it done.
 
-    Where it is up to date already, no right to change it is needed.
+    Posts are left for the next call while nodes of another version live. Where nothing is to be done no right to do it is needed.
     """
     _check_server(connection)
     current = status(connection).schema_version
-    _refuse_newer(current)
-    if current == EXPECTED:
+    _refuse_newer(connection, current)
+    if current >= EXPECTED or (current and not due(migrations(), current, _others(connection))):
         return []
     try:
         return _migrate(connection)
@@ -88,14 +126,14 @@ def _migrate(connection: psycopg.Connection[Any]) -> list[Migration]:
             " (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
         )
         current = _version(connection)
-        _refuse_newer(current)
-        todo = migrations()[current:]
-        for migration in todo:
+        _refuse_newer(connection, current)
+        ripe = due(migrations(), current, _others(connection) if current else ())
+        for migration in ripe:
             connection.execute(migration.sql)
             connection.execute(
                 "INSERT INTO tidegate.migrations (version, name) VALUES (%s, %s)", (migration.version, migration.name)
             )
-    return list(todo)
+    return ripe
 
 
 def status(connection: psycopg.Connection[Any]) -> SchemaStatus:
@@ -104,15 +142,16 @@ def status(connection: psycopg.Connection[Any]) -> SchemaStatus:
         version = connection.info.server_version
         row = connection.execute("SELECT to_regclass('tidegate.migrations') IS NOT NULL").fetchone()
         schema = _version(connection) if row and row[0] else 0
-    return SchemaStatus(_readable(version), schema, EXPECTED, pooled(connection))
+        fits = needed(migrations()) <= schema and not _strange(connection, schema)
+    return SchemaStatus(_readable(version), schema, EXPECTED, pooled(connection), fits)
 
 
 def check(connection: psycopg.Connection[Any]) -> None:
-    """Raise `MigrationNeeded` unless the schema is exactly the expected one."""
+    """Raise `MigrationNeeded` unless this Tidegate works with the schema."""
     _check_server(connection)
     current = status(connection).schema_version
-    _refuse_newer(current)
-    if current < EXPECTED:
+    _refuse_newer(connection, current)
+    if current < needed(migrations()):
         raise MigrationNeeded(
             f"the database's schema is at version {current}, this Tidegate needs {EXPECTED}", hint="run: tidegate db migrate"
         )
@@ -123,8 +162,22 @@ def _version(connection: psycopg.Connection[Any]) -> int:
     return int(row[0]) if row else 0
 
 
-def _refuse_newer(current: int) -> None:
-    if current > EXPECTED:
+def _strange(connection: psycopg.Connection[Any], current: int) -> bool:
+    """Tell whether the schema has what this Tidegate does not know and may not overlook."""
+    if current <= EXPECTED:
+        return False
+    rows = connection.execute("SELECT name FROM tidegate.migrations WHERE version > %s", (EXPECTED,)).fetchall()
+    return not all(name.endswith(".pre") for [name] in rows)
+
+
+def _others(connection: psycopg.Connection[Any]) -> list[str]:
+    """Return the versions of Tidegate, other than this one, of which nodes live."""
+    rows = connection.execute(statement("versions_alive"), {"version": __version__}).fetchall()
+    return [version for [version] in rows]
+
+
+def _refuse_newer(connection: psycopg.Connection[Any], current: int) -> None:
+    if _strange(connection, current):
         raise MigrationNeeded(
             f"the database's schema is at version {current}, newer than the {EXPECTED} that this Tidegate knows",
             hint="upgrade Tidegate on this machine",
