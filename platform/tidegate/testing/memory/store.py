@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from tidegate.lifecycle import Ack
 from tidegate.store.circuits import is_silent, moving, recording, registering, returning, run_blocking
 from tidegate.store.gated import Gated, gated_of
 from tidegate.store.health import DeadGroup, Health
-from tidegate.store.listener import Notification, parse
+from tidegate.store.listener import parse
 from tidegate.store.protocol import (
     Claim,
     Claimed,
@@ -32,9 +32,10 @@ from tidegate.store.protocol import (
     Suspect,
     Unfinished,
 )
-from tidegate.testing.memory.tables import MemoryDatabase, _Ears
+from tidegate.testing.memory.subscription import MemorySubscription
+from tidegate.testing.memory.tables import MemoryDatabase
 
-__all__ = ["MemoryLine", "MemoryStore", "MemorySubscription"]
+__all__ = ["MemoryLine", "MemoryStore"]
 
 
 class MemoryLine:
@@ -117,29 +118,6 @@ class MemoryLine:
         if permit is not None:
             circuits.give(circuit, len(rows))
         return Claimed([database.job(row, gen) for row in rows], horizon, 0.0, room)
-
-
-class MemorySubscription:
-    """What one node hears."""
-
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
-        self._wake = asyncio.Event()
-        self._ears = _Ears(wake=self._wake.set)
-        database.ears.append(self._ears)
-
-    async def notifications(self) -> AsyncIterator[Notification]:
-        """Yield what is told from now on."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._ears.heard:
-                yield self._ears.heard.popleft()
-
-    async def close(self) -> None:
-        """Hear no more."""
-        if self._ears in self._database.ears:
-            self._database.ears.remove(self._ears)
 
 
 class MemoryStore:
