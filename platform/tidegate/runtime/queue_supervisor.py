@@ -316,8 +316,7 @@ class QueueSupervisor(Supervisor):
         return QueueManager(queue, services, lease=self._lease, executor=self._executor)
 
     def _executor(self, queue: QueueSettings) -> Executor:
-        spare = queue.consumers.max  # lost threads that are replaced: as many as a whole pool
-        threads = self._threads.setdefault(queue.name, ThreadExecutor(queue.name, self.runs, spare=spare))
+        threads = self._threads.setdefault(queue.name, ThreadExecutor(queue.name, self.runs, spare=queue.consumers.max))
         return threads if queue.executor == "thread" else LoopExecutor(threads, self.runs)
 
     def _leader(self) -> Leader:
