@@ -236,8 +236,7 @@ class QueueSupervisor(Supervisor):
 
     def _patience(self) -> float:
         """Return how long all queues may take to start: processes, which import the jobs modules, take their time."""
-        slow = sum(self.settings.queue(name).executor == "process" for name in self.queues)
-        return START_TIMEOUT + slow * PATIENCE
+        return START_TIMEOUT + PATIENCE * sum(self.settings.queue(name).executor == "process" for name in self.queues)
 
     def _listener(self) -> Listener:
         return Listener(self._ports.subscribe, self._switchboard, emit=self.events.emit, rng=self._rng)
