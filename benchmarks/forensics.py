@@ -2,6 +2,7 @@
 
 The forensics of a job beyond the one look at the queues that all deaths share: first when machine and process are read anew, then
 when the reading of a moment ago serves. And what a failed attempt costs, dying or not: its description and its fingerprint.
+The cost is processor time of the event loop; the clock on the wall beside it also has the waits for a processor on a busy machine.
 """
 
 import asyncio
@@ -41,20 +42,43 @@ def job(n):
     return Job(n, "queue-1", "myshop.jobs:send", args, 3, 3, 0, 1, 1, NOW, NOW, 0.0)
 
 
+class Stopwatch:
+    """The rounds of one thing, by processor and by wall."""
+
+    def __init__(self):
+        self.processor, self.wall = [], []
+
+    def __enter__(self):
+        self._started = time.thread_time(), time.perf_counter()
+
+    def __exit__(self, *_):
+        self.processor.append(time.thread_time() - self._started[0])
+        self.wall.append(time.perf_counter() - self._started[1])
+
+    @property
+    def p99(self):
+        """Milliseconds of processor time."""
+        return sorted(self.processor)[int(len(self.processor) * 0.99)] * 1e3
+
+    def __str__(self):
+        return (
+            f"median {statistics.median(self.processor) * 1e3:.2f} ms, p99 {self.p99:.2f} ms; by the wall {percentiles(self.wall)}"
+        )
+
+
 def percentiles(seconds):
     ordered = sorted(seconds)
-    return f"median {statistics.median(ordered) * 1e3:.2f} ms, p99 {ordered[int(len(ordered) * 0.99)] * 1e3:.2f} ms"
+    return f"{statistics.median(ordered) * 1e3:.2f} ms, p99 {ordered[int(len(ordered) * 0.99)] * 1e3:.2f} ms"
 
 
 async def deaths(forensics, *, anew):
-    taken = []
+    watch = Stopwatch()
     for n in range(ROUNDS):
         if anew:
             forensics._reading = None  # noqa: SLF001 - as when the last death was long ago
-        started = time.perf_counter()
-        await forensics.examine(job(n), {})
-        taken.append(time.perf_counter() - started)
-    return taken
+        with watch:
+            await forensics.examine(job(n), {})
+    return watch
 
 
 def fails(depth, user):
@@ -65,15 +89,14 @@ def fails(depth, user):
 
 def attempts():
     describer = Describer(Application(["__main__"]))
-    taken = []
+    watch = Stopwatch()
     for n in range(ROUNDS):
         try:
             fails(10, n)
         except ValueError as error:
-            started = time.perf_counter()
-            describer.account("myshop.jobs:send", None, [job(n)])(error)
-            taken.append(time.perf_counter() - started)
-    return taken
+            with watch:
+                describer.account("myshop.jobs:send", None, [job(n)])(error)
+    return watch
 
 
 async def main():
@@ -96,10 +119,10 @@ async def main():
     )
     await forensics.examine(job(0), {})
     lone = await deaths(forensics, anew=True)
-    print(f"forensics of a lone death:           {percentiles(lone)}")
-    print(f"forensics of a death among others:   {percentiles(await deaths(forensics, anew=False))}")
-    print(f"description of a failed attempt:     {percentiles(attempts())}")
-    if statistics.median(lone) * 1e3 > LIMIT:
+    print(f"forensics of a lone death:           {lone}")
+    print(f"forensics of a death among others:   {await deaths(forensics, anew=False)}")
+    print(f"description of a failed attempt:     {attempts()}")
+    if lone.p99 > LIMIT:
         sys.exit(f"the forensics of a death take more than {LIMIT:g} ms")
 
 

@@ -349,6 +349,12 @@ async def inserts(n: int, context: JobContext, fail: bool = False) -> int:
 
 
 @job(queue="heavy")
+def inserts_and_gives_up(n: int, context: JobContext) -> Outcome:
+    context.connection.execute(text("INSERT INTO effects (n, job_id) VALUES (:n, :job)"), {"n": n, "job": context.job.id})
+    return Dead("not worth more")
+
+
+@job(queue="heavy")
 def inserts_blocking(n: int, context: JobContext, fail: bool = False) -> int:
     context.connection.execute(text("INSERT INTO effects (n, job_id) VALUES (:n, :job)"), {"n": n, "job": context.job.id})
     if fail and context.attempt == 1:

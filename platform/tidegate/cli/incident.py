@@ -108,7 +108,7 @@ def _attempts(attempts: Sequence[AttemptView]) -> Iterator[str]:
             str(each.attempt),
             each.outcome,
             moment(each.started_at),
-            span(each.duration),
+            _span(each.duration),
             each.node or NOTHING,
             NOTHING if each.error_type is None else f"{each.error_type}: {each.error_message or ''}".splitlines()[0],
         )
@@ -117,11 +117,12 @@ def _attempts(attempts: Sequence[AttemptView]) -> Iterator[str]:
     yield from plain_table(ATTEMPTS, rows)
     told: dict[str, int] = {}
     for each in reversed(attempts):
-        if each.traceback and each.traceback in told:
+        trace = str(each.traceback or "")
+        if trace in told:
             yield ""
-            yield f"traceback of attempt {each.attempt}: the same as that of attempt {told[each.traceback]}"
-        elif each.traceback:
-            told[each.traceback] = each.attempt
+            yield f"traceback of attempt {each.attempt}: the same as that of attempt {told[trace]}"
+        elif trace:
+            told[trace] = each.attempt
             yield from _text(f"traceback of attempt {each.attempt}", each.traceback)
         if each.locals:
             yield from _locals(each)
@@ -132,7 +133,7 @@ def _attempts(attempts: Sequence[AttemptView]) -> Iterator[str]:
 def _locals(attempt: AttemptView) -> Iterator[str]:
     yield ""
     yield f"local variables of attempt {attempt.attempt}:"
-    for frame in attempt.locals if isinstance(attempt.locals, list) else []:
+    for frame in (each for each in _list(attempt.locals) if isinstance(each, Mapping)):
         yield f"  {frame.get('function')} ({frame.get('file')}:{frame.get('line')})"
         variables = frame.get("variables")
         for name, text in variables.items() if isinstance(variables, Mapping) else ():
@@ -151,7 +152,7 @@ def _around(forensics: Mapping[str, Any]) -> Iterator[str]:
         yield from plain_table(
             POOLS, [(queue, *(_number(each, name) for name in ("alive", "busy", "target"))) for queue, each in pools.items()]
         )
-    recent = [each for each in forensics.get("recent_errors") or () if isinstance(each, Mapping)]
+    recent = [each for each in _list(forensics.get("recent_errors")) if isinstance(each, Mapping)]
     if recent:
         yield ""
         yield "errors shortly before, of the same kind and of the node:"
@@ -174,7 +175,7 @@ def _around(forensics: Mapping[str, Any]) -> Iterator[str]:
 def _machine(forensics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     system, process, circuit = forensics.get("system"), forensics.get("process"), forensics.get("circuit")
     if isinstance(system, Mapping):
-        load = " ".join(f"{each:g}" for each in system.get("load") or ())
+        load = " ".join(map(_plain, _list(system.get("load"))))
         yield (
             "machine",
             (
@@ -196,7 +197,7 @@ def _machine(forensics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "process",
             (
                 f"pid {process.get('pid')}, {size(process.get('rss'))} memory, {_plain(process.get('threads'))} threads, "
-                f"{_plain(process.get('open_files'))} open files, up for {span(process.get('uptime'))}"
+                f"{_plain(process.get('open_files'))} open files, up for {_span(process.get('uptime'))}"
             ),
         )
     if isinstance(circuit, Mapping):
@@ -210,7 +211,10 @@ def _next(detail: LetterDetail) -> Iterator[str]:
         return
     if detail.discarded_at is not None:
         return
-    if not detail.redacted:
+    if detail.redacted:
+        yield f"tidegate dlq edit {letter.id}    give it the secrets that it came without"
+    else:
+        yield f"tidegate dlq debug {letter.id}    run it here, under the debugger where it raises"
         yield f"tidegate dlq retry {letter.id}    run it again as a new job"
     if detail.alike > 1:
         yield f"tidegate dlq retry --group {letter.fingerprint} --canary 1    run its like again, one first"
@@ -231,10 +235,10 @@ def _record(fields: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield from (f"{'':<10} {line}" for line in more)
 
 
-def _text(title: str, text: str) -> Iterator[str]:
+def _text(title: str, text: Any) -> Iterator[str]:
     yield ""
     yield f"{title}:"
-    yield from (f"  {line}" for line in text.rstrip().splitlines())
+    yield from (f"  {line}" for line in str(text).rstrip().splitlines())
 
 
 def _versions(told: Any) -> str:
@@ -247,6 +251,14 @@ def _versions(told: Any) -> str:
 def _number(told: Any, name: str) -> str:
     number = told.get(name) if isinstance(told, Mapping) else None
     return count(number) if isinstance(number, int) else NOTHING
+
+
+def _span(told: Any) -> str:
+    return span(told) if isinstance(told, int | float) else NOTHING
+
+
+def _list(told: Any) -> list[Any]:
+    return told if isinstance(told, list) else []
 
 
 def _plain(anything: Any) -> str:

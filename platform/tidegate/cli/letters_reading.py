@@ -191,4 +191,4 @@ def _entry_row(entry: AuditEntry) -> Sequence[str]:
 
 def error_line(name: str | None, message: str | None) -> str:
     """Return an error on one line."""
-    return f"{name or 'no error'}: {message or ''}".rstrip(": ").splitlines()[0]
+    return (f"{name or 'no error'}: {message or ''}".rstrip(": ").splitlines() or ["no error"])[0]

@@ -208,7 +208,7 @@ class _Bar:
     def __init__(self, redrive: Redrive) -> None:
         self._total = redrive.total
         self._done = redrive.done
-        self._shown = sys.stderr.isatty()
+        self._shown = sys.stderr.isatty() and redrive.total > 1
         self._canary = ""
 
     def step(self, letters: int) -> None:

@@ -23,7 +23,7 @@ TARGETS: Final = {
     "up": Target("tidegate.cli.up:up", "Run a node: claim jobs and run them, until it is told to stop."),
     "enqueue": Target("tidegate.cli.enqueue:enqueue", "Enqueue one job."),
     "jobs": Target("tidegate.cli.jobs:jobs", "List, show, explain, cancel and retry jobs."),
-    "dlq": Target("tidegate.cli.dlq:dlq", "Work on dead letters: list, show, group, retry."),
+    "dlq": Target("tidegate.cli.dlq:dlq", "Work on dead letters: what died and why, and the way back."),
     "errors": Target("tidegate.cli.errors:errors", "List, show, resolve and mute groups of errors."),
     "queues": Target("tidegate.cli.queues:queues", "List, show, explain, pause, resume and purge queues."),
     "circuits": Target(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tidegate.circuit import CircuitPlan
     from tidegate.dead_letters import DeadLetterQueue, ErrorGroups, Redrives
+    from tidegate.dead_letters.moving import Mover
     from tidegate.handlers import Handlers, JobSpec
     from tidegate.introspection import Inspector
     from tidegate.redaction import Redactor
@@ -127,6 +128,12 @@ class Scope:
         from tidegate.dead_letters import DeadLetterQueue  # noqa: PLC0415 - likewise
 
         return DeadLetterQueue(connection, redactors=self.redactor_of, actor=actor)
+
+    def mover_of(self, connection: psycopg.Connection[Any], actor: str | None = None) -> Mover:
+        """Return what moves dead letters from and to the database of `connection`."""
+        from tidegate.dead_letters.moving import Mover  # noqa: PLC0415 - likewise
+
+        return Mover(connection, redactors=self.redactor_of, actor=actor)
 
     def redrives_of(self, connection: psycopg.Connection[Any], actor: str | None = None) -> Redrives:
         """Return the redrives over `connection`."""

@@ -9,6 +9,7 @@ from tidegate.dead_letters.audit import Audit, AuditEntry, whoami
 from tidegate.dead_letters.comparing import Difference, compare
 from tidegate.dead_letters.error_groups import ErrorGroup, ErrorGroups
 from tidegate.dead_letters.letters import Group, Letter, LetterDetail, Statistics
+from tidegate.dead_letters.moving import Imported, Mover
 from tidegate.dead_letters.queue import DeadLetterQueue
 from tidegate.dead_letters.redrives import Canary, Redrive, Redrives
 from tidegate.dead_letters.wanted import REASONS, Wanted
@@ -23,8 +24,10 @@ __all__ = [
     "ErrorGroup",
     "ErrorGroups",
     "Group",
+    "Imported",
     "Letter",
     "LetterDetail",
+    "Mover",
     "Redrive",
     "Redrives",
     "Statistics",

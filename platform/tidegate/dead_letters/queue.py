@@ -15,6 +15,7 @@ from tidegate.dead_letters.letters import Group, Letter, LetterDetail, Statistic
 from tidegate.dead_letters.wanted import Wanted
 from tidegate.errors import NotFound, Refused
 from tidegate.introspection.asking import asking
+from tidegate.introspection.stored import readable
 from tidegate.redaction import Redactor
 from tidegate.store.statements import statement
 
@@ -107,9 +108,15 @@ class DeadLetterQueue:
 
     def stored_call(self, letter_id: int) -> tuple[LetterDetail, str]:
         """Return a letter, and its arguments whole, as the JSON that is stored. For whoever runs or mends it; never to be shown."""
+        detail, args, _ = self.stored_job(letter_id)
+        return detail, args
+
+    def stored_job(self, letter_id: int) -> tuple[LetterDetail, str, Mapping[str, Any]]:
+        """Return a letter with its arguments and its meta whole, likewise never to be shown."""
         with asking("look at the dead letter"):
             row = self._row(letter_id)
-        return LetterDetail.of(row, self._redactors(row["kind"])), row["args"]
+        meta = readable(row["meta"])
+        return LetterDetail.of(row, self._redactors(row["kind"])), row["args"], meta if isinstance(meta, dict) else {}
 
     def edit(self, letter_id: int, args: bytes, *, before: str, changed: Sequence[str], why: str | None = None) -> None:
         """Give an open letter other arguments, if nobody else has meanwhile; the audit knows the names of those that changed."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from tidegate.jobs import Job
+from tidegate.spans import ids_now
 
-__all__ = ["Coroner", "Findings"]
+__all__ = ["Coroner", "Findings", "trace_id_of"]
 
 Findings = Callable[[str], Mapping[str, Any]]
 """The forensics of a job, by its kind."""
@@ -21,3 +22,12 @@ class Coroner(Protocol):
 
     async def elsewhere(self, why: str, *, node: str | None = None) -> Findings:
         """Return what tells the forensics of jobs that did not die here; `why` says why nothing is known of their machine."""
+
+
+def trace_id_of(meta: Mapping[str, Any]) -> str | None:
+    """Return the trace of the attempt under way, else that in which the job was enqueued, recorded or not."""
+    if (current := ids_now()) is not None:
+        return current[0]
+    parent = meta.get("traceparent")
+    parts = parent.split("-") if isinstance(parent, str) else []
+    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None

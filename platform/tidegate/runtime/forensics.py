@@ -16,12 +16,11 @@ from typing import Any, Final
 
 from tidegate.errors import DatabaseUnreachable
 from tidegate.jobs import Job
-from tidegate.runtime.coroner import Findings
+from tidegate.runtime.coroner import Findings, trace_id_of
 from tidegate.runtime.error_tracker import ErrorTracker, RecentError
 from tidegate.runtime.maintenance import Snapshot
 from tidegate.runtime.surroundings import Reading, Surroundings
 from tidegate.runtime.versions import Versions
-from tidegate.spans import ids_now
 from tidegate.store.protocol import QueueCounts, Store
 from tidegate.supervision import spawn
 
@@ -97,7 +96,7 @@ class Forensics:
 
     def _found(self, job: Job[bytes], depths: _Depths) -> dict[str, Any]:
         now = asyncio.get_running_loop().time()
-        return {**self._common(job.kind, depths, self._read(now), now), "trace_id": _trace_id(job.meta)}
+        return {**self._common(job.kind, depths, self._read(now), now), "trace_id": trace_id_of(job.meta)}
 
     def _common(self, kind: str, depths: _Depths, reading: Reading, now: float) -> dict[str, Any]:
         missing = dict(reading.missing)
@@ -163,12 +162,3 @@ class Forensics:
 
 def _depth(counts: QueueCounts) -> dict[str, int]:
     return {"scheduled": counts.scheduled, "ready": counts.ready, "running": counts.running}
-
-
-def _trace_id(meta: Mapping[str, Any]) -> str | None:
-    """Return the trace of the attempt under way, else that in which the job was enqueued, recorded or not."""
-    if (current := ids_now()) is not None:
-        return current[0]
-    parent = meta.get("traceparent")
-    parts = parent.split("-") if isinstance(parent, str) else []
-    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None

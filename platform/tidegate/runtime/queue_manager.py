@@ -8,8 +8,8 @@ nobody. Stopping goes the other way round, so that acks outlive consumers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -71,6 +71,7 @@ class Services:
     emit: Callable[[Event], None]
     rng: Random
     spans: Recorder | None = None
+    versions: Mapping[str, str | None] = field(default_factory=dict)
     database: str = ""
     modules: Sequence[str] = ()
     folder: Path = Path()
@@ -212,6 +213,7 @@ class QueueManager(Supervisor):
             queue.kill_after, queue.max_attempts, queue.backoff, queue.poison_after, queue.max_result, queue.memory,
             queue.forensics.locals, seed=0, traced=services.spans is not None, exceptions=services.judge.written(),
             equipment=services.equipment,
+            versions=services.versions,
         )  # fmt: skip
         return ProcessRunner(
             f"{queue.name}.process-{number}",

@@ -307,6 +307,7 @@ class QueueSupervisor(Supervisor):
             emit=self.events.emit,
             rng=self._rng,
             spans=self._spans,
+            versions=self._versions.as_json(),
             database=ports.database,
             modules=self.settings.jobs,
             folder=self.settings.folder,

@@ -37,6 +37,7 @@ class Surroundings:
     def __init__(self, *, cgroups: Path = CGROUPS) -> None:
         self._process = psutil.Process()
         self._cgroups = cgroups
+        self._places: dict[str, Path | None] = {}
         self._cpu_at = time.monotonic()
         self._cpu: float | None = None
         psutil.cpu_percent(None)
@@ -96,13 +97,17 @@ class Surroundings:
         return {"memory_limit": bytes_, "memory_used": int(used) if used else None, "cpu_limit": cpus}
 
     def _first(self, *names: str) -> str | None:
-        """Return what the first of these files says, in this process's own group or in what a container sees as the root."""
+        """Return what the first of these files says that there are."""
         for name in names:
-            for folder in (self._group(), self._cgroups):
-                place = folder / name
-                if place.is_file():
-                    return place.read_text("ascii").strip()
+            if name not in self._places:  # looking for them took longer than all the rest
+                self._places[name] = self._place(name)
+            if (place := self._places[name]) is not None:
+                return place.read_text("ascii").strip()
         return None
+
+    def _place(self, name: str) -> Path | None:
+        """Return a file of this process's own group, or of what a container sees as the root."""
+        return next((place for folder in (self._group(), self._cgroups) if (place := folder / name).is_file()), None)
 
     def _group(self) -> Path:
         try:

@@ -99,6 +99,19 @@ def effects(shop: Shop, job_id: int) -> list[int]:
     return [row["n"] for row in shop.stand.rows("SELECT n FROM effects WHERE job_id = %s ORDER BY n", job_id)]
 
 
+async def test_a_death_that_its_process_commits_has_forensics_too(shop: Shop) -> None:
+    row = await shop.run(jobs.inserts_and_gives_up.call(7))
+    assert (row["state"], effects(shop, row["id"])) == ("dead", [7])
+    [told] = shop.stand.rows("SELECT forensics FROM tidegate.dead_letters WHERE job_id = %s", row["id"])
+    found = told["forensics"]
+    assert found["process"]["pid"] in shop.pids()
+    assert found["system"]["memory_total"] > 0
+    assert (found["settings"]["executor"], found["settings"]["max_attempts"]) == ("process", 3)
+    assert found["versions"]["tidegate"]
+    assert found["node"] == shop.node.supervisor.node
+    assert {"queue_depths", "pools", "circuit", "recent_errors"} <= set(found["unavailable"])
+
+
 @pytest.mark.parametrize("handler", [jobs.inserts, jobs.inserts_blocking])
 async def test_a4_a_handlers_writes_commit_with_its_ack(shop: Shop, handler: Any) -> None:
     for n in (5, 6):

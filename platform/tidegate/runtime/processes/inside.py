@@ -29,6 +29,7 @@ from tidegate.jobs import Cancelled, Job
 from tidegate.runtime.describing import Describer
 from tidegate.runtime.executors import answer, storable
 from tidegate.runtime.processes import memory, wire
+from tidegate.runtime.processes.inside_coroner import InsideCoroner
 from tidegate.runtime.processes.transactions import InsideTransactions
 from tidegate.runtime.runner import Report, Runner
 from tidegate.runtime.runs import Run, Runs
@@ -85,6 +86,7 @@ class Inside:
                 Random(order.seed),
                 Describer(Application(order.modules), with_locals=order.with_locals),
                 judge=Judge.recalled(order.exceptions, handlers),
+                coroner=InsideCoroner(node=order.node, versions=order.versions),
             ),
             handlers,
             executor=self,

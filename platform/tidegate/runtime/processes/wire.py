@@ -83,6 +83,13 @@ class Order:
     """Nothing is kept there of what is logged: it is in what the process writes, which its node keeps."""
     exceptions: Mapping[str, Any] = field(default_factory=dict)
     """Which exceptions count against the circuits of kinds, as `Judge.written` has it."""
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+    """Which versions run here, for the forensics of a death."""
+
+    @property
+    def executor(self) -> str:
+        """What the forensics of a death call the settings' executor."""
+        return "process"
 
     def as_json(self) -> dict[str, Any]:
         """Return the order as JSON-native values."""
