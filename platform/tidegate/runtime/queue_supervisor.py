@@ -218,12 +218,7 @@ class QueueSupervisor(Supervisor):
 
     def _error_writer(self) -> ErrorWriter:
         return ErrorWriter(
-            self.errors,
-            store=self._store,
-            node=lambda: self.node,
-            version=self._versions.app,
-            emit=self.events.emit,
-            rng=self._rng,
+            self.errors, store=self._store, node=lambda: self.node, version=self._versions.app, emit=self.events.emit, rng=self._rng
         )
 
     def _answers(self, requests: Requesting) -> Answers:
