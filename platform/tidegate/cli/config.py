@@ -77,6 +77,7 @@ def schema() -> None:
 
 
 def _checked(scope: Scope) -> dict[str, Any]:
+    from tidegate.circuit.assignment import assign  # noqa: PLC0415 - pydantic costs what `--help` should not pay
     from tidegate.settings import warnings_for  # noqa: PLC0415 - likewise
 
     settings = scope.settings
@@ -86,6 +87,7 @@ def _checked(scope: Scope) -> dict[str, Any]:
         )
     handlers = scope.handlers
     handlers.check_queues(settings.queue_names)
+    assign(settings, handlers, rng=float)
     batches = {}
     for kind in handlers.kinds():
         handler = handlers.resolve(kind)

@@ -158,3 +158,18 @@ def test_queues_are_shown_where_the_circuits_cannot_be_read(bare_shop: Shop) -> 
     bare_shop.execute("DROP TABLE tidegate.circuits")
     assert bare_shop.json("queues", "list")[0]["gated"] == 0
     assert bare_shop.run("circuits", "list").exit_code == 7
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("circuits: {stmp: {failure_rate: 20}}", "queues.yaml:9: circuits.stmp: no job has this circuit"),
+        ("circuits: {}", None),
+    ],
+)
+def test_a_check_of_the_configuration_finds_a_circuit_that_no_job_has(shop: Shop, lines: str, says: str | None) -> None:
+    with (shop.folder / "queues.yaml").open("a") as config:
+        config.write(lines + "\n")
+    result = shop.run("config", "check")
+    assert result.exit_code == (0 if says is None else 2)
+    assert says is None or says in result.stderr
