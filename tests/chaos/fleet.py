@@ -31,7 +31,7 @@ jobs: [tests.chaos.chaos_jobs]
 lease: {lease}
 poll: 0.5
 drain_timeout: 5
-defaults: {{backoff: {{kind: constant, base: 0.2}}, timeout: 30, poison_after: 50}}
+defaults: {{backoff: {{kind: constant, base: 0.2}}, timeout: 30, poison_after: 50, circuit: {{open_for: 1, open_cap: 3, ramp: 1}}}}
 queues:
   light: {{consumers: {consumers}, demand: {{max: 2}}}}
   blocking: {{executor: thread, consumers: 2}}
