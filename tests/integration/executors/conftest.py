@@ -19,7 +19,8 @@ QUEUES = """\
 jobs: [tests.support.bad_jobs]
 poll: 0.2
 drain_timeout: 10
-defaults: {{max_attempts: 3, backoff: {{kind: constant, base: 0.05, jitter: 0}}, timeout: 60, kill_after: 2.0}}
+defaults: {{max_attempts: 3, backoff: {{kind: constant, base: 0.05, jitter: 0}}, timeout: 60, kill_after: 2.0,
+  circuit: {{mode: observe}}}}
 queues:
   heavy: {heavy}
   batches: {batches}
