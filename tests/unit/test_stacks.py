@@ -9,7 +9,7 @@ from tests.support.stand import until_async
 from tests.unit.runs import run
 
 from tidegate.runtime import stacks as module
-from tidegate.runtime.executors import LoopExecutor, RunTimedOut, ThreadExecutor
+from tidegate.runtime.executors import LoopExecutor, RunEnded, ThreadExecutor
 from tidegate.runtime.places import InProcess, InTask, told
 from tidegate.runtime.runs import CURRENT, Runs, note_place
 from tidegate.runtime.stacks import Stacks
@@ -69,10 +69,12 @@ async def test_what_is_told_is_bounded(monkeypatch):
 
 
 async def test_a_handler_that_was_abandoned_over_its_time_out_is_a_thread_of_nobodys():
-    threads, over = ThreadExecutor("lone"), threading.Event()
+    runs, over = Runs(keeps_time=True), threading.Event()
+    threads = ThreadExecutor("lone", runs, spare=1)
+    late = run(1, started=asyncio.get_running_loop().time(), timeout=0.01, kill_after=0.01)
     try:
-        with pytest.raises(RunTimedOut):
-            await threads.run(over.wait, is_async=False, timeout=0.01)
+        with runs.running(late), pytest.raises(RunEnded):
+            await threads.run(over.wait, is_async=False, run=late)
 
         async def waits():
             stacks = [thread["stack"] for thread in (await seen(Runs()))["threads"] if thread["name"] == "lone-1"]
@@ -85,8 +87,8 @@ async def test_a_handler_that_was_abandoned_over_its_time_out_is_a_thread_of_nob
 
 
 async def test_a_thread_that_waits_for_a_call_is_not_told():
-    threads = ThreadExecutor("idle")
-    await threads.run(lambda: None, is_async=False, timeout=20)
+    threads = ThreadExecutor("idle", Runs(), spare=1)
+    await threads.run(lambda: None, is_async=False, run=run(1))
 
     async def silent():
         return not [thread for thread in (await seen(Runs()))["threads"] if thread["name"].startswith("idle-")]
@@ -96,14 +98,15 @@ async def test_a_thread_that_waits_for_a_call_is_not_told():
 
 
 async def test_each_coroutine_on_a_threads_loop_belongs_to_its_own_run():
-    threads, runs, found = ThreadExecutor("loops"), Runs(), []
+    runs, found = Runs(), []
+    threads = ThreadExecutor("loops", runs, spare=1)
 
     async def who():
         found.append(CURRENT.get().first.id)
 
     for number in (1, 2):
-        with runs.running(run(number)):
-            await threads.run(who, is_async=True, timeout=20)
+        with runs.running(run(number)) as each:
+            await threads.run(who, is_async=True, run=each)
     threads.close()
     assert found == [1, 2]
 
@@ -121,9 +124,9 @@ async def test_a_task_that_executes_is_seen_in_its_thread():
         looks()
         found.append(InTask(task, threading.get_ident()).stack(0))
 
-    executor = LoopExecutor(ThreadExecutor("none"))
-    with runs.running(run(1)):
-        await executor.run(handler, is_async=True, timeout=20)
+    executor = LoopExecutor(ThreadExecutor("none", runs, spare=1), runs)
+    with runs.running(run(1)) as own:
+        await executor.run(handler, is_async=True, run=own)
     answer, by_task = found
     [told_of] = answer["jobs"]
     assert (told_of["blocks_loop"], told_of["where"]) == (True, "thread of the event loop")
