@@ -152,12 +152,14 @@ POOL: Final = Row(
     (
         Panel(
             "Consumers and target",
-            "What the pools of all nodes have, and should have. A gap that stays is consumers that do not come up.",
+            "What the pools of all nodes have, should have, and would need. A gap that stays below the target is consumers that do "
+            "not come up; a need above the target is a limit that binds.",
             "short",
             (
                 Query(f'sum by (queue) (tidegate_consumers{{{QUEUE}, state=~"busy|idle"}})', "{{queue}} alive"),
                 Query(f'sum by (queue) (tidegate_consumers{{{QUEUE}, state="busy"}})', "{{queue}} busy"),
                 Query(f"sum by (queue) (tidegate_consumers_target{{{QUEUE}}})", "{{queue}} target"),
+                Query(f"max by (queue) (tidegate_autoscaler_need{{{QUEUE}}})", "{{queue}} need"),
             ),
         ),
         Panel(

@@ -39,6 +39,7 @@ __all__ = [
     "NodeLost",
     "NodeUp",
     "NotificationTried",
+    "PoolResized",
     "QueueBroken",
     "QueueDepth",
     "QueueMended",
@@ -209,6 +210,19 @@ class CircuitsUnread(Event):
     """The circuits could not be read: this node goes on by what it knew last."""
 
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolResized(Event):
+    """The leader decided that a queue has another number of consumers over the fleet; `acted` False: it only says so."""
+
+    queue: str
+    before: int
+    after: int
+    need: float
+    """Before any limit."""
+    reason: str
+    acted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ TARGETS: Final = {
     "circuits": Target(
         "tidegate.cli.circuits:circuits", "List and show circuits, and open, close, half-open or reset them by hand."
     ),
+    "scale": Target("tidegate.cli.scale:scale", "Fix how many consumers a queue has, or leave it to the autoscaler again."),
+    "autoscaler": Target("tidegate.cli.autoscaler:autoscaler", "Explain, record and simulate how many consumers queues have."),
     "workers": Target("tidegate.cli.workers:workers", "List the nodes of the fleet, and show what one of them is doing."),
     "db": Target("tidegate.cli.db:db", "Migrate the database, and show how it stands."),
     "config": Target("tidegate.cli.config:config", "Check and show the settings."),
@@ -42,10 +44,8 @@ TARGETS: Final = {
 }
 
 LATER: Final = {
-    "autoscaler": "the autoscaler",
     "cron": "periodic jobs",
     "reload": "reload without restart",
-    "scale": "scaling by hand",
     "top": "the live view",
 }
 """Commands that are promised and not there yet -> what they belong to."""

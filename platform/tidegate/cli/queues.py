@@ -13,7 +13,7 @@ from tidegate.cli.output import emit_json, say
 from tidegate.cli.params import QUEUE, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_record, show_table
-from tidegate.cli.wording import count, noun, span
+from tidegate.cli.wording import count, moment, noun, span
 from tidegate.errors import Refused, UsageError
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _row(view: QueueView) -> Sequence[str]:
         count(view.scheduled),
         count(view.running),
         count(view.dead),
-        f"{pool.busy}/{pool.alive} of {pool.min}-{pool.max}",
+        f"{pool.busy}/{pool.alive} of {pool.min}-{pool.max}" + ("" if view.scale is None else f", scaled to {view.scale}"),
         count(view.nodes),
     )
 
@@ -192,6 +192,9 @@ def _fields(view: QueueView) -> Iterator[tuple[str, str]]:
     yield "running", count(view.running)
     yield "dead", count(view.dead)
     yield "consumers", f"{pool.busy} busy of {pool.alive}; {pool.target} wanted, between {pool.min} and {pool.max}"
+    if view.scale is not None:
+        until = "" if view.scale_until is None else f", until {moment(view.scale_until)}"
+        yield "scaled", f"to {noun(view.scale, 'consumer')} by hand{until}; undo: tidegate scale {view.queue} auto"
     yield "nodes", count(view.nodes)
 
 

@@ -13,6 +13,7 @@ from tidegate.introspection.inspector import STATES, Inspector, JobFilter
 from tidegate.introspection.interventions import Cancelled, Operator, Retried
 from tidegate.introspection.node_views import LostView, NodeView
 from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, PoolView, QueueView, iso
+from tidegate.introspection.sizes import DecisionView, OrderView, Sizes, explained, recorded
 
 __all__ = [
     "ANSWER_TIMEOUT",
@@ -22,6 +23,7 @@ __all__ = [
     "CircuitEvent",
     "CircuitView",
     "Circuits",
+    "DecisionView",
     "Inspector",
     "JobDetail",
     "JobFacts",
@@ -31,15 +33,19 @@ __all__ = [
     "NoPartition",
     "NodeView",
     "Operator",
+    "OrderView",
     "PoolView",
     "QueueFacts",
     "QueueView",
     "Retried",
+    "Sizes",
     "Why",
     "ask_node",
+    "explained",
     "gone",
     "iso",
     "named_node",
+    "recorded",
     "why_gated",
     "why_job",
     "why_queue",

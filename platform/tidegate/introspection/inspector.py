@@ -169,16 +169,22 @@ class Inspector:
 
     def _queues(self) -> list[QueueView]:
         nodes = self._nodes()
-        paused = [row["queue"] for row in self._rows("controls") if row["paused"]]
+        controls = {row["queue"]: row for row in self._rows("controls")}
+        told = [name for name, row in controls.items() if row["paused"] or row["scale"] is not None]
         dead = {row["queue"]: row["dead"] for row in self._rows("inspect_dead")}
-        named = _union(self._declared, sorted({queue for node in nodes for queue in node.queues} | {*paused, *dead}))
+        named = _union(self._declared, sorted({queue for node in nodes for queue in node.queues} | {*told, *dead}))
         counts = {row["queue"]: row for row in self._rows("snapshot", {"queues": named, "exact": EXACT_COUNT})}
         gated = Counter[str]()
         for each in gated_jobs(self._connection):
             gated[each.queue] += each.jobs
-        return [self._queue(counts[name], nodes, dead.get(name, 0), gated[name]) for name in _union(named, counts)]
+        return [
+            self._queue(counts[name], nodes, dead.get(name, 0), gated[name], controls.get(name, {}))
+            for name in _union(named, counts)
+        ]
 
-    def _queue(self, row: Mapping[str, Any], nodes: Sequence[NodeView], dead: int, gated: int) -> QueueView:
+    def _queue(
+        self, row: Mapping[str, Any], nodes: Sequence[NodeView], dead: int, gated: int, controls: Mapping[str, Any]
+    ) -> QueueView:
         name = row["queue"]
         serving = [node for node in nodes if name in node.queues]
         return QueueView(
@@ -193,6 +199,8 @@ class Inspector:
             consumers=sum((node.pool(name) for node in serving), PoolView()),
             nodes=len(serving),
             gated=gated,
+            scale=controls.get("scale"),
+            scale_until=controls.get("scale_until"),
         )
 
     def _size(self, queue: str, state: str, counted: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import psycopg
@@ -64,6 +65,13 @@ class Operator:
         """Pause or resume a queue on every node, at once."""
         with asking("pause" if paused else "resume"):
             self._rows("pause", {"queue": queue, "paused": paused})
+
+    def scale(self, queue: str, size: int | None, *, seconds: float | None = None) -> datetime | None:
+        """Fix the fleet's sum of a queue's consumers, None for automatic again; return until when that holds, None for always."""
+        with asking("scale"):
+            [row] = self._rows("scale", {"queue": queue, "size": size, "seconds": seconds})
+        until: datetime | None = row["scale_until"]
+        return until
 
     def cancel(self, ids: Sequence[int]) -> list[Cancelled]:
         """End waiting jobs, ask running ones to end; return what became of each, in the order given.

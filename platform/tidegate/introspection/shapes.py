@@ -59,6 +59,9 @@ class QueueView:
     consumers: PoolView
     nodes: int
     """Live nodes that serve it."""
+    scale: int | None = None
+    """The fleet's sum of consumers that was said by hand, while that holds."""
+    scale_until: datetime | None = None
     gated: int = 0
     """Of the ready jobs, those that a circuit holds back; exact among the first 50,000, in proportion beyond."""
 
@@ -75,6 +78,7 @@ class QueueView:
             "dead": self.dead,
             "oldest_ready_age": self.oldest_ready_age,
             "consumers": self.consumers.as_json(),
+            "override": None if self.scale is None else {"consumers": self.scale, "until": iso(self.scale_until)},
             "nodes": self.nodes,
         }
 

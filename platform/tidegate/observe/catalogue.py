@@ -280,6 +280,13 @@ CONNECTIONS: Final = Metric(
 MAX_CONNECTIONS: Final = Metric(
     "tidegate_database_connections_limit", "gauge", (), "The most connections that the database server takes.", Exists.LEADER
 )
+AUTOSCALER_NEED: Final = Metric(
+    "tidegate_autoscaler_need",
+    "gauge",
+    ("queue",),
+    "Consumers that the queue needs over the fleet to keep its target latency, before any limit.",
+    Exists.LEADER,
+)
 SNAPSHOT_AGE: Final = Metric(
     "tidegate_snapshot_age_seconds",
     "gauge",
@@ -336,5 +343,6 @@ CATALOGUE: Final = (
     OLDEST_SNAPSHOT,
     CONNECTIONS,
     MAX_CONNECTIONS,
+    AUTOSCALER_NEED,
     SNAPSHOT_AGE,
 )

@@ -5,7 +5,7 @@ Nothing here asks the database: what the fleet looks like is in the leader's sna
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from tidegate import __version__
@@ -52,7 +52,7 @@ def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str]) -> Iterator[
     yield gauge(catalogue.LEADER, {(): float(supervisor.leading)})
 
 
-def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], *, now: float) -> Iterator[Family]:
+def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], needs: Mapping[str, float], *, now: float) -> Iterator[Family]:
     """Yield the fleet's gauges out of the leader's snapshot; nothing at all without one.
 
     Every declared queue has samples, zeros where the snapshot has none, and so have some others that have jobs; those beyond are
@@ -78,6 +78,7 @@ def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], *, now: flo
     yield gauge(catalogue.OLDEST_READY, oldest)
     yield gauge(catalogue.QUEUE_PAUSED, paused)
     yield gauge(catalogue.QUEUE_GATED, gated)
+    yield gauge(catalogue.AUTOSCALER_NEED, {(queue,): needs.get(queue, 0.0) for queue in declared})
     yield gauge(catalogue.SNAPSHOT_AGE, {(): max(now - snapshot.at, 0.0)})
     if snapshot.health is not None:
         yield from _health_gauges(snapshot.health, declared)

@@ -140,7 +140,7 @@ class Metrics(Collector):
         supervisor = self._node.supervisor
         yield from node_gauges(supervisor, self._node.queues)
         now = asyncio.get_running_loop().time()
-        yield from fleet_gauges(supervisor.snapshot, self._node.settings.queue_names, now=now)
+        yield from fleet_gauges(supervisor.snapshot, self._node.settings.queue_names, supervisor.scaling.needs, now=now)
         if supervisor.snapshot is not None:
             yield from circuit_gauges(supervisor.circuits, supervisor.snapshot.gated, self._circuits.labels, now=now)
 

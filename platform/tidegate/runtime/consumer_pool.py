@@ -74,6 +74,10 @@ class ConsumerPool(Supervisor):
         consumers = self._live()
         return PoolSize(len(consumers), sum(consumers.values()), self.target)
 
+    def consumers(self) -> list[JobConsumer]:
+        """Return the consumers that are up, those that are leaving included."""
+        return [self.child(info.id) for info in self.which_children() if info.state is ChildState.UP]
+
     async def start(self) -> Self:
         """Start the consumers, each ready before the next; return once those are up with which the pool opens."""
         started = await super().start()
@@ -102,10 +106,16 @@ class ConsumerPool(Supervisor):
                 spawn(self._let_go(child), name=f"{self.name}: {child} leaves")
         self._changed()
 
+    def aim(self, size: int) -> None:
+        """Want `size` consumers; returns at once, and resizing goes on by itself."""
+        self.target = size
+        if self._opening is None or self._opening.done():
+            self._opening = spawn(self._open_up(), name=f"resizing of {self.name}")
+
     async def _open_up(self) -> None:
-        """Grow to the size that is wanted by then; what fails is tried again, later each time."""
+        """Come to the size that is wanted by then; what fails is tried again, later each time."""
         failures = 0
-        while self.target > len(self._live()):
+        while self.target != len(self._live()):
             try:
                 await self.resize(self.target)
             except FailedToStart:  # its supervisor has reported it

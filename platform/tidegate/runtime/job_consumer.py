@@ -34,6 +34,7 @@ class JobConsumer(Consumer[Any]):
         lease: NodeLease,
         circuits: KnownCircuits,
         emit: Callable[[Event], None],
+        ran: Callable[[str, int, float], None],
     ) -> None:
         high, low = (1, 0) if batches else (queue.demand.max, queue.demand.min)
         # temporary: a producer that ends takes the pool with it by rest_for_one, not by itself
@@ -47,6 +48,10 @@ class JobConsumer(Consumer[Any]):
         self._circuits = circuits
         self._emit = emit
         self._leaving = asyncio.Event()
+        self._ran = ran
+        self._queue = queue.name
+        self._under_way = 0
+        self._free_at = 0.0
 
     def __repr__(self) -> str:
         return f"<JobConsumer {self._title} {'busy' if self.busy else 'idle'} processed={self.processed}>"
@@ -58,6 +63,12 @@ class JobConsumer(Consumer[Any]):
     async def init(self) -> None:
         """Let the node hear of what handlers enqueue: they run in this task, or with a copy of its context."""
         emitting.set(self._emit)
+        self._free_at = asyncio.get_running_loop().time()
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs were delivered and are not started."""
+        return max(len(self._unhandled) - self._under_way, 0)
 
     async def handle_events(self, events: Sequence[Any], sub: SubRef) -> None:  # noqa: ARG002 - the stage's signature
         """Run what was delivered. Asked to end, it finishes the call that is under way and gives the rest back."""
@@ -86,13 +97,16 @@ class JobConsumer(Consumer[Any]):
 
     async def run_batch(self, batch: list[Job[bytes]]) -> None:
         """Run one call's jobs and report each."""
-        for job in batch:
-            self._session.started(job)
-        self.busy = True
+        clock = asyncio.get_running_loop().time
+        waited = max(self._session.started(job) for job in batch)
+        self._under_way, self.busy, began = len(batch), True, clock()
         try:
             reports = await self._runner.run(batch, self._lease_is_lost)
         finally:
-            self.busy = False
+            self._under_way, self.busy, ended = 0, False, clock()
+            # While a job waited, its consumer was not idle: it was on its way to it.
+            self._ran(self._queue, len(batch), ended - began + min(max(began - self._free_at, 0.0), waited))
+            self._free_at = ended
         for report in reports:
             await self._tell(report)
         self.processed += len(batch)

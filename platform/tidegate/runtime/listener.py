@@ -47,6 +47,7 @@ class Switchboard:
         self._tell_node: Callable[[str | None], None] = _nobody
         self.on_circuit: Callable[[], None] = lambda: None
         """Called when a circuit moved somewhere in the fleet."""
+        self._tell_of: Callable[[str, bool], None] = _nothing
         self.heard = False
         """Whether notifications arrive."""
 
@@ -58,6 +59,10 @@ class Switchboard:
         """Call `tell` with each node of which something is asked; with None when something may have been."""
         self._tell_node = tell
 
+    def connect_scaler(self, tell: Callable[[str, bool], None]) -> None:
+        """Call `tell` with each queue of which something is told, and whether it is that jobs became ready."""
+        self._tell_of = tell
+
     def tell_node(self, node: str) -> None:
         """Pass on that something is asked of a node."""
         self._tell_node(node)
@@ -66,6 +71,7 @@ class Switchboard:
         """Pass on where rows became ready; a queue that this node does not serve is nobody's business here."""
         if (session := self._lines.get(queue)) is not None:
             session.told(places)
+            self._tell_of(queue, bool(places))
 
     def cancel(self, queue: str, job_ids: Sequence[int]) -> None:
         """Have these jobs end, those of them that this node holds; may be said again."""
@@ -143,6 +149,10 @@ class Listener(FunctionChild):
             self._switchboard.cancel(told.queue, told.cancelled)
         else:
             self._switchboard.tell(told.queue, told.ready)
+
+
+def _nothing(queue: str, ready: bool) -> None:
+    """Do nothing about it."""
 
 
 def _nobody(node: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -11,12 +12,19 @@ from typing import Any, Final
 import psutil
 
 from tidegate.events import Event, JobEnded
+from tidegate.jobs import State
 from tidegate.runtime.queue_manager import QueueManager
+from tidegate.runtime.staffing import Staffing
+from tidegate.scaling import PoolNow, Work
 
-__all__ = ["VOLATILE", "Done", "pools"]
+__all__ = ["VOLATILE", "Done", "pools", "pools_now"]
 
 VOLATILE: Final = ("clock", "wall", "rss", "loop_lag")
 """What changes by itself: not worth a word before something else does, or some seconds are over."""
+
+
+LEAST: Final = 1e-6
+"""Seconds; nothing takes less, and no logarithm is taken of nothing."""
 
 
 class Done:
@@ -25,12 +33,26 @@ class Done:
     def __init__(self) -> None:
         self._jobs: Counter[str] = Counter()
         self._last: dict[str, float] = {}
+        self._gone: Counter[str] = Counter()
+        self._work: dict[str, Work] = {}
 
     def on_event(self, event: Event) -> None:
-        """Count a job whose handler was run."""
+        """Count a job whose handler was run, and one that is ready or running no more."""
+        if isinstance(event, JobEnded) and event.state is not State.READY:
+            self._gone[event.queue] += 1
         if isinstance(event, JobEnded) and event.seconds is not None:
             self._jobs[event.queue] += 1
             self._last[event.queue] = round(asyncio.get_running_loop().time(), 2)
+
+    def ran(self, queue: str, jobs: int, seconds: float) -> None:
+        """Add a call that has ended: it kept its consumer busy for `seconds`, which is each job's equal part."""
+        each = max(seconds / jobs, LEAST)
+        done = Work(jobs, seconds, jobs * each * each, jobs * math.log(each))
+        self._work[queue] = self._work.get(queue, Work()) + done
+
+    def work(self, queue: str) -> Work:
+        """Return what was done so far."""
+        return self._work.get(queue, Work()) + Work(gone=self._gone[queue])
 
     def of(self, queue: str) -> Mapping[str, Any]:
         """Return how many there were, and when the last one ended, on the clock of `now`."""
@@ -43,17 +65,33 @@ class Done:
         return {"clock": round(asyncio.get_running_loop().time(), 2), "wall": wall, "rss": psutil.Process().memory_info().rss}
 
 
-def pools(managers: Mapping[str, QueueManager], done: Done) -> dict[str, Any]:
-    """Return the consumers of each queue that runs."""
-    said = {}
+def pools_now(managers: Mapping[str, QueueManager], done: Done, staffing: Staffing) -> dict[str, PoolNow]:
+    """Return the pool of each queue that runs, as a decision on its size needs it."""
+    now = {}
     for name, manager in managers.items():
-        size, bounds = manager.size(), manager.queue.consumers
+        size, bounds, post = manager.size(), manager.queue.consumers, staffing[name]
+        now[name] = PoolNow(
+            size.alive, size.busy, size.target, bounds.min, bounds.max, post.room, post.cap, manager.unstarted(), done.work(name)
+        )
+    return now
+
+
+def pools(managers: Mapping[str, QueueManager], done: Done, staffing: Staffing) -> dict[str, Any]:
+    """Return the consumers of each queue that runs, as a node says it of itself."""
+    said = {}
+    for name, pool in pools_now(managers, done, staffing).items():
+        work = pool.work
         said[name] = {
-            "alive": size.alive,
-            "busy": size.busy,
-            "target": size.target,
-            "min": bounds.min,
-            "max": bounds.max,
+            "alive": pool.alive,
+            "busy": pool.busy,
+            "target": pool.target,
+            "min": pool.least,
+            "max": pool.most,
+            "room": pool.room,
+            "cap": pool.cap,
+            "reason": staffing[name].reason,
+            "unstarted": pool.unstarted,
+            "work": [work.jobs, round(work.seconds, 6), round(work.seconds_sq, 6), round(work.seconds_log, 4), work.gone],
             **done.of(name),
         }
     return said

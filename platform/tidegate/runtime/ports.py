@@ -21,6 +21,7 @@ from tidegate.store.listener import Notification, subscribe
 from tidegate.store.postgres import PostgresStore
 from tidegate.store.protocol import Accusation, Store
 from tidegate.store.requests import Requests
+from tidegate.store.scaling import PostgresScaling, ScalingStore
 
 __all__ = ["HeartbeatMaker", "Notifications", "Ports", "postgres_ports"]
 
@@ -63,6 +64,8 @@ class Ports:
     """Where others ask this node; blocks, for a thread of its own. None: nobody can ask."""
     alerts: Alerts | None = None
     """Where it stands what is to be told to whom. None: nobody is told anything."""
+    scaling: ScalingStore | None = None
+    """Where decisions on sizes stand. None: every pool stays at its max."""
     database: str = ""
     """The address under which the consumers' processes reach the database by themselves."""
     clock: Callable[[], float] = boot_time
@@ -79,4 +82,5 @@ def postgres_ports(database: str, store: PostgresStore) -> Ports:
 
     transactions = EngineTransactions(store.engine)
     listen, blame = partial(subscribe, database), partial(accuse, database)
-    return Ports(store, listen, heartbeat, transactions, blame, Requests(database), PostgresAlerts(store.engine), database)
+    alerts, scaling = PostgresAlerts(store.engine), PostgresScaling(store.engine)
+    return Ports(store, listen, heartbeat, transactions, blame, Requests(database), alerts, scaling, database)

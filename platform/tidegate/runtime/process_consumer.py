@@ -33,6 +33,11 @@ class ProcessConsumer(JobConsumer):
         super().__init__(number, queue, source, batches=batches, session=session, runner=runner, **common)
         self._process = runner
 
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None while it has none."""
+        return self._process.pid
+
     def describe(self) -> Mapping[str, object]:
         """Return the stage's state for introspection."""
         return {**super().describe(), "pid": self._process.pid}

@@ -1,4 +1,4 @@
-"""One queue's subtree: session, producer, the stages of its pipeline, processes, pool, in this order (rest_for_one).
+"""One queue's subtree: session, producer, the stages of its pipeline, processes, pool, scaler, in this order (rest_for_one).
 
 Stages there are where the queue has a pipeline, processes where its jobs run in some.
 
@@ -20,6 +20,7 @@ from tidegate.events import Event, Restarted
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
 from tidegate.pipelines import BatchBy
+from tidegate.runtime.auto_scaler import AutoScaler
 from tidegate.runtime.consumer_pool import ConsumerPool, PoolSize
 from tidegate.runtime.coroner import Coroner
 from tidegate.runtime.describing import Describer
@@ -41,6 +42,7 @@ from tidegate.runtime.queue_session import QueueSession
 from tidegate.runtime.runner import Runner, Transactions
 from tidegate.runtime.runs import Runs
 from tidegate.runtime.settlement import Settlement
+from tidegate.runtime.staffing import Staffing
 from tidegate.settings import QueueSettings
 from tidegate.store.protocol import Store
 from tidegate.supervision import START_TIMEOUT, ChildDown, ChildSpec, DynamicSupervisor, Reason, Shutdown, Strategy, Supervisor
@@ -68,6 +70,10 @@ class Services:
     coroner: Coroner
     circuits: KnownCircuits
     judge: Judge
+    staffing: Staffing
+    """How many consumers each queue is to have."""
+    ran: Callable[[str, int, float], None]
+    """Told of each call that has ended: the queue, how many jobs it ran, and for how long it kept its consumer busy."""
     emit: Callable[[Event], None]
     rng: Random
     spans: Recorder | None = None
@@ -102,9 +108,10 @@ class QueueManager(Supervisor):
             ChildSpec("producer", self._producer),
             *(ChildSpec(name, partial(self._stage, place, make)) for place, (name, make) in enumerate(makers)),
             ChildSpec("pool", self._pool, shutdown=None, start_timeout=PATIENCE if self._slow else START_TIMEOUT),
+            ChildSpec("scaler", lambda: AutoScaler(services.staffing[queue.name], self.pool)),
         ]
         if self._slow:
-            children.insert(-1, ChildSpec("processes", lambda: DynamicSupervisor(name=f"{queue.name}.processes")))
+            children.insert(-2, ChildSpec("processes", lambda: DynamicSupervisor(name=f"{queue.name}.processes")))
         super().__init__(
             children,
             strategy=Strategy.REST_FOR_ONE,
@@ -130,6 +137,21 @@ class QueueManager(Supervisor):
             return self.pool.size()
         except ChildDown:
             return PoolSize(alive=0, busy=0, target=0)
+
+    def unstarted(self) -> int:
+        """Return how many jobs its consumers hold that they have not started."""
+        try:
+            return sum(consumer.waiting for consumer in self.pool.consumers())
+        except ChildDown:
+            return 0
+
+    def pids(self) -> list[int]:
+        """Return the ids of its consumers' processes."""
+        try:
+            consumers = self.pool.consumers()
+        except ChildDown:
+            return []
+        return [each.pid for each in consumers if isinstance(each, ProcessConsumer) and each.pid is not None]
 
     async def stop(self, reason: Reason = Shutdown(), timeout: float | None = None) -> None:  # noqa: B008 - frozen
         """Claim nothing more, let consumers finish their call, hand back the rest, flush the acks."""
@@ -174,6 +196,7 @@ class QueueManager(Supervisor):
             "lease": self._lease,
             "circuits": services.circuits,
             "emit": services.emit,
+            "ran": services.ran,
             "batches": self._batches,
         }
 
@@ -199,7 +222,7 @@ class QueueManager(Supervisor):
         return ConsumerPool(
             queue.name,
             make,
-            size=queue.consumers.max,
+            size=services.staffing[queue.name].size,
             start_timeout=PATIENCE if self._slow else None,
             drain_timeout=queue.drain_timeout,
             emit=services.emit,

@@ -11,7 +11,8 @@
        |- WorkerRegistry     the identity: its row, its heartbeat; ends when the row was declared dead
        |- Queues             never gives up: a queue past its intensity is `broken` and retried with back-off
        |  `- email ...       QueueManager
-       `- Leader             Maintenance, while this node leads
+       |- Leader             Maintenance, while this node leads
+       `- FleetScaler        how many consumers each queue has: decides while this node leads, else follows
 
 Everything below the root receives its collaborators; only here they are made.
 """
@@ -46,6 +47,7 @@ from tidegate.runtime.loop_lag import LoopLag
 from tidegate.runtime.maintenance import Maintenance, Snapshot
 from tidegate.runtime.node_answers import answers_of
 from tidegate.runtime.node_lease import NodeLease
+from tidegate.runtime.node_scaling import NodeScaling
 from tidegate.runtime.node_status import Done, pools
 from tidegate.runtime.ports import Ports
 from tidegate.runtime.processes.wire import BARE, Equipment
@@ -100,10 +102,10 @@ class QueueSupervisor(Supervisor):
         self._equipment = equipment
         self._done = Done()
         self.events.subscribe(self._done.on_event)
+        self.scaling = NodeScaling(settings, self.queues, ports, self._done)
         self.runs = Runs(emit=self.events.emit, keeps_time=True)
         self._switchboard = Switchboard(self.runs)
-        self.lag = LoopLag()
-        self._quarantine = Quarantine()
+        self.lag, self._quarantine = LoopLag(), Quarantine()
         self._threads: dict[str, ThreadExecutor] = {}
         self._draining = False
         self.asked_to_end = asyncio.Event()  # from elsewhere: whoever runs this node is to stop it
@@ -188,7 +190,7 @@ class QueueSupervisor(Supervisor):
         """What this node says of itself in the fleet's table."""
         lag = self.lag.worst
         return {
-            "queues": pools(self.managers, self._done),
+            "queues": pools(self.managers, self._done, self.scaling.staffing),
             "broken": list(self.broken),
             "draining": self._draining,
             "config": self.settings.fingerprint,
@@ -248,6 +250,7 @@ class QueueSupervisor(Supervisor):
             ChildSpec("registry", self._registry, shutdown=10.0),
             ChildSpec("queues", self._queue_children, shutdown=None, start_timeout=self._patience()),
             ChildSpec("leader", self._leader),
+            *self.scaling.children(self, self._switchboard, emit=self.events.emit, rng=self._rng, on_restart=self._restarted),
         )
         return Supervisor(children, strategy=Strategy.REST_FOR_ONE, name="membership", rng=self._rng, on_restart=self._restarted)
 
@@ -299,6 +302,8 @@ class QueueSupervisor(Supervisor):
             coroner=self._forensics,
             circuits=self.circuits,
             judge=self._assignment.judge,
+            staffing=self.scaling.staffing,
+            ran=self._done.ran,
             emit=self.events.emit,
             rng=self._rng,
             spans=self._spans,

@@ -83,6 +83,10 @@ class DeadlinePolicy:
         limit = self._limiter.limit if self._limiter else None
         return f"<DeadlinePolicy rate={self._rate.value:.3g}/s service={self._service.mean:.3g}s limit={limit}>"
 
+    def bound(self, min_consumers: int, max_consumers: int) -> None:
+        """Decide between these from now on; what was learnt stays."""
+        self._min, self._max = min_consumers, max_consumers
+
     def decide(self, now: float, seen: Observation) -> Decision:
         """Return how many consumers there should be."""
         del now

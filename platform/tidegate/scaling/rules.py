@@ -16,6 +16,12 @@ class FixedPolicy:
     """`size` consumers, the most allowed where nothing is said."""
 
     def __init__(self, *, min_consumers: int, max_consumers: int, size: int | None = None) -> None:
+        self._asked = size
+        self.bound(min_consumers, max_consumers)
+
+    def bound(self, min_consumers: int, max_consumers: int) -> None:
+        """Decide between these from now on."""
+        size = self._asked
         self._size = max_consumers if size is None else min(max(size, min_consumers), max_consumers)
 
     def decide(self, now: float, seen: Observation) -> Decision:
@@ -41,6 +47,10 @@ class StepsPolicy:
         self._up = sorted(dict(up).items(), reverse=True)
         self._below, self._down, self._every = below, down, every
         self._waited = every
+
+    def bound(self, min_consumers: int, max_consumers: int) -> None:
+        """Decide between these from now on."""
+        self._min, self._max = min_consumers, max_consumers
 
     def decide(self, now: float, seen: Observation) -> Decision:
         """Return the present size, a step up or a step down, within the bounds."""

@@ -1,7 +1,8 @@
 """Reading a trace of arrivals out of text: CSV or lines of JSON, job by job or as counts per bucket of time.
 
     arrival,service        a row for each job: seconds, or a date and time; how long it took
-    timestamp,value        a row for each bucket: how many jobs came in it (`rate`: how many a second)
+    timestamp,value        a row for each bucket: how many jobs came in it (`rate`: how many a second); `service` and `variation`
+                           beside it are the mean and the squared coefficient of variation of their service times
 
 Columns are known by name. Where there is no header, the first column is the arrival and the second the service time. What a trace
 does not say of service times comes from the distribution that is asked for.
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
+from operator import mul
 from random import Random
 from typing import Any, Final
 
@@ -41,6 +43,7 @@ ARRIVAL: Final = (
 SERVICE: Final = ("service", "service_time", "service_seconds", "duration", "seconds", "run_seconds", "runtime", "size", "length")
 COUNT: Final = ("count", "value", "requests", "jobs", "arrivals", "n")
 RATE: Final = ("rate", "rps", "per_second")
+VARIATION: Final = ("variation", "cv2")
 PERIOD: Final = ("period", "bucket", "minute")
 
 
@@ -81,8 +84,8 @@ def read_trace(lines: Iterable[str], reading: Reading = Reading(), *, rng: Rando
             hint=f"call one {', '.join(ARRIVAL[:6])}",
         )
     service = _named(names, SERVICE)
-    if service is None and count is not None and not reading.per:
-        return _from_buckets(rows, arrival, count, reading, rng)
+    if count is not None and not reading.per:
+        return _from_buckets(rows, (arrival, count, service, _named(names, VARIATION)), reading, rng)
     jobs = [_job(number, row, arrival, service, reading, rng) for number, row in rows]
     first = min(jobs).at
     return sorted(Arrival((at - first) / reading.speed, seconds) for at, seconds in jobs)
@@ -141,8 +144,9 @@ def _job(number: int, row: Mapping[str, Any], arrival: str, service: str | None,
 
 
 def _from_buckets(
-    rows: Sequence[tuple[int, Mapping[str, Any]]], arrival: str, count: str, reading: Reading, rng: Random
+    rows: Sequence[tuple[int, Mapping[str, Any]]], columns: tuple[str, str, str | None, str | None], reading: Reading, rng: Random
 ) -> list[Arrival]:
+    arrival, count, service, variation = columns
     times = [_time(number, row.get(arrival)) for number, row in rows]
     counts = [_number(number, row.get(count)) for number, row in rows]
     if len(rows) < 2 or any(later <= earlier for earlier, later in pairwise(times)):
@@ -152,16 +156,21 @@ def _from_buckets(
     widths = [later - earlier for earlier, later in pairwise(times)]
     widths.append(widths[-1])
     rates = counts if count.lower() in RATE else [n / width for n, width in zip(counts, widths, strict=True)]
-    mean = 1.0 if reading.service is None else reading.service
+    usual = 1.0 if reading.service is None else reading.service
+    means = [usual if service is None else _number(number, row.get(service)) for number, row in rows]
+    varying = [reading.variation if variation is None else _number(number, row.get(variation)) for number, row in rows]
+    if min(means) <= 0 or min(varying) < 0:
+        raise BadTrace("a bucket's service time must be more than 0, and its variation not below")
+    mean = sum(map(mul, means, counts)) / sum(counts) if sum(counts) else usual
     total = sum(rate * width for rate, width in zip(rates, widths, strict=True))
     scale = reading.speed
     if reading.load is not None and total > 0:
         scale = reading.load * sum(widths) / (total * mean)
     jobs = []
-    for start, width, rate in zip(times, widths, rates, strict=True):
+    for start, width, rate, seconds, spread in zip(times, widths, rates, means, varying, strict=True):
         at, end = (start - times[0]) / reading.speed, (start - times[0] + width) / reading.speed
         while rate > 0 and (at := at + rng.expovariate(rate * scale)) < end:
-            jobs.append(Arrival(at, lognormal(mean, reading.variation, rng)))
+            jobs.append(Arrival(at, lognormal(seconds, spread, rng)))
     return jobs
 
 

@@ -15,9 +15,7 @@ __all__ = ["EXECUTORS", "QUEUE", "TOP", "absent"]
 TOP: Final[Mapping[str, str]] = {}
 """Top-level key -> the capability it belongs to."""
 
-QUEUE: Final[Mapping[str, str]] = {
-    "scaling": "the autoscaler",
-}
+QUEUE: Final[Mapping[str, str]] = {}
 """Key of a queue, and of `defaults`, -> the capability it belongs to."""
 
 EXECUTORS: Final[Mapping[str, str]] = {

@@ -17,6 +17,7 @@ from tidegate.settings.absent import EXECUTORS
 from tidegate.settings.circuits import CircuitOptions
 from tidegate.settings.durations import Duration, Size, format_size
 from tidegate.settings.group import Flag, Frozen, Number, Whole, whole
+from tidegate.settings.scaling import Scaling
 from tidegate.settings.words import did_you_mean, listed, shown
 
 __all__ = [
@@ -164,6 +165,8 @@ class QueueOptions(Frozen):
     """How many jobs (or batches) run at once on each node: a number for a fixed pool, or min and max."""
     demand: Demand = Demand()
     """How many jobs each consumer holds at once."""
+    scaling: Scaling = Scaling()
+    """How the number of consumers follows the work, between min and max."""
     timeout: Annotated[Duration, Field(gt=0)] = 60.0
     """The time that one run may take."""
     kill_after: Duration = 5.0
@@ -229,6 +232,7 @@ class QueueSettings:
     executor: Executor
     consumers: Consumers
     demand: Demand
+    scaling: Scaling
     timeout: float
     """Seconds, as is the next one."""
     kill_after: float
@@ -259,6 +263,7 @@ class QueueSettings:
             executor=options.executor,
             consumers=options.consumers,
             demand=options.demand,
+            scaling=options.scaling,
             timeout=options.timeout,
             kill_after=options.kill_after,
             max_attempts=options.max_attempts,

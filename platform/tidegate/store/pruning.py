@@ -1,4 +1,4 @@
-"""Rows past their retention, removed a batch at a time: dead letters by age and by number, groups of errors and their hours.
+"""Rows past their retention, removed a batch at a time: dead letters by age and number, errors, decisions on sizes.
 
 What is partitioned is dropped by the day; see partitions.py.
 """
@@ -15,6 +15,7 @@ __all__ = ["prune_rows"]
 
 BATCH: Final = 10_000  # rows under one transaction's locks
 ROUNDS: Final = 50  # batches in one turn; the rest waits for the next
+DECISIONS: Final = 14 * 86_400.0  # seconds for which the autoscaler's decisions are kept: last week can be replayed
 GROUPS: Final = 10_000  # groups of errors that are kept, the ones seen last
 
 
@@ -26,6 +27,7 @@ async def prune_rows(connection: psycopg.AsyncConnection[Any], *, dead: float, m
         ("prune_dead_letters_beyond", {"most": most}),
         ("prune_errors", {"age": dead, "most": GROUPS}),
         ("prune_error_hours", {"age": dead}),
+        ("prune_scaling_decisions", {"kept": DECISIONS}),
     ):
         for _ in range(ROUNDS):
             gone = (await connection.execute(statement(name), {**params, "n": BATCH})).rowcount

@@ -33,7 +33,7 @@ TOPICS: dict[str, list[Move]] = {
         Move("start", 2, "there is no command `start`"),
         Move("jobs lst", 2, "there is no command `jobs lst`; did you mean `jobs list`?"),
         Move("queues delete email", 2, "there is no command `queues delete`"),
-        Move("scale email 3", 2, "`scale` does not exist in this version (scaling by hand)"),
+        Move("scale email three", 2, "expected a number of consumers from 0 to 1,000,000, or auto; got 'three'"),
         Move("jobs explain three", 2, "'three' is not the id of a job"),
         Move("--debug", 2, "missing command"),
         Move("jobs list --limt 3", 2, "there is no option --limt; did you mean --limit?"),

@@ -104,7 +104,7 @@ async def test_what_a_step_raises_is_what_becomes_of_its_job_and_of_no_other(
     async with line.node() as node:
         ids = await line.tide.enqueue_many([lines.tell.call(n) for n in range(3)])
         ends = [(await line.end(job_id))["state"] for job_id in ids]
-        assert [info.restarts for info in node.supervisor.managers["free"].which_children()] == [0] * 5
+        assert [info.restarts for info in node.supervisor.managers["free"].which_children()] == [0] * 6
     assert ends == ["completed", state, "completed"]
     told = [row["outcome"] for row in line.rows("SELECT outcome FROM tidegate.attempts WHERE job_id = %s ORDER BY lease", ids[1])]
     assert told == attempts

@@ -67,6 +67,7 @@ class Stage:
         self.lag = LoopLag()
         self.runs = Runs()
         self.snapshot = None
+        self.scaling = SimpleNamespace(needs={})
         self.left = 20.0
         self.circuits = KnownCircuits(CircuitPlan())
         self.lease = SimpleNamespace(remaining=lambda: self.left)

@@ -63,7 +63,7 @@ BAD = {
     "queues as a list": {"queues": ["a"]},
     "an executor": {"defaults": {"executor": "fibre"}},
     "a later executor": {"defaults": {"executor": "ray"}},
-    "a later key": {"queues": {"a": {"scaling": {}}}},
+    "a policy that there is not": {"queues": {"a": {"scaling": {"policy": "stepz"}}}},
     "a time": {"lease": "soon"},
     "a time by the clock": {"queues": {"a": {"timeout": "1:30"}}},
     "no time": {"queues": {"a": {"timeout": 0}}},
@@ -116,7 +116,7 @@ def descriptions(schema):
 
 def test_every_key_has_a_description():
     found = list(descriptions(json_schema()))
-    assert len(found) == 15 + 16 + 17 + 16 + 18 + 20 + 2 + 2 + 5 + 3 + 1 + 2 + 1
+    assert len(found) == 15 + 16 + 18 + 17 + 18 + 20 + 8 + 7 + 2 + 2 + 5 + 3 + 1 + 2 + 1
     assert [name for name, text in found if not text] == []
 
 

@@ -15,6 +15,7 @@ from tidegate.errors import UnknownQueue
 from tidegate.settings import Consumers, Demand, Forensics, QueueSettings, Settings, warnings_for
 from tidegate.settings.absent import EXECUTORS, QUEUE, TOP
 from tidegate.settings.keys import keys_at
+from tidegate.settings.scaling import Scaling
 
 PROMISED = """\
 # yaml-language-server: $schema=./platform/tidegate/queues.schema.json
@@ -55,6 +56,7 @@ def test_a_queue_that_says_nothing_has_what_is_built_in():
         executor="async",
         consumers=Consumers(min=1, max=10),
         demand=Demand(min=0, max=1),
+        scaling=Scaling(policy="deadline", target_latency=5.0, tick=1.0, mode="act", preset="balanced", cooldown=60.0, reserve=0.1),
         timeout=60.0,
         kill_after=5.0,
         max_attempts=3,

@@ -9,7 +9,7 @@ from tidegate.settings import InvalidSettings, Settings
 
 TIME = "expected a time such as 30, 30s, 1.5s, 250ms, 5m, 2h, 1d or 1h30m; got"
 SIZE = "expected a size such as 1024, 64KiB, 1MiB, 2GiB or 1MB; got"
-QUEUE_KEYS = "backoff, circuit, consumers, demand, executor, forensics, kill_after, max_args, max_attempts, max_jobs, max_log, max_memory, max_result, memory, poison_after and timeout"
+QUEUE_KEYS = "backoff, circuit, consumers, demand, executor, forensics, kill_after, max_args, max_attempts, max_jobs, max_log, max_memory, max_result, memory, poison_after, scaling and timeout"
 TOP_KEYS = "app_version, circuits, database, defaults, drain_timeout, jobs, lease, metrics, notifications, poll, queues, retention, snapshot and tracing"
 NAME = "a queue's name has 1 to 63 letters, digits, - and _, and begins with a letter"
 LATER = "does not exist in this version"
@@ -156,7 +156,14 @@ CASES = {
     ),
     # --- later versions
     "ray": ("defaults: {executor: ray}\n", [f"1:22: defaults.executor: ray {LATER} (Ray as an executor); choose async, thread or process"]),
-    "the autoscaler": (queue("scaling: {policy: deadline}"), [f"3:5: queues.email.scaling: {LATER} (the autoscaler); leave it out"]),
+    "a policy that there is not": (queue("scaling: {policy: stepz}"), ['3:23: queues.email.scaling.policy: unknown policy "stepz"; did you mean steps?']),
+    "a policy that is no name": (queue("scaling: {policy: a.b:}"), ['3:23: queues.email.scaling.policy: unknown policy "a.b:"; choose deadline, steps or fixed, or name your own as module:function']),
+    "a policy as a number": (queue("scaling: {policy: 5}"), ["3:23: queues.email.scaling.policy: expected the name of a policy, got 5"]),
+    "no time to start in": (queue("scaling: {target_latency: 0}"), ["3:31: queues.email.scaling.target_latency: must be more than 0, got 0"]),
+    "a target that is not a number": (queue("scaling: {target_latency: .nan}"), [f'3:31: queues.email.scaling.target_latency: {TIME} ".nan"']),
+    "a tick that is too short": (queue("scaling: {tick: 1ms}"), ['3:21: queues.email.scaling.tick: must be at least 0.1, got "1ms"']),
+    "a mode that there is not": (queue("scaling: {mode: obsrve}"), ['3:21: queues.email.scaling.mode: expected act or observe, got "obsrve"; did you mean observe?']),
+    "thresholds out of order": (queue("scaling: {steps: {many: 5}}"), ["3:22: queues.email.scaling.steps: few 10, some 100 and many 5 must go upwards"]),
     "forensics without a truth value": (
         "defaults: {forensics: {locals: 1}}\n",
         ["1:32: defaults.forensics.locals: expected true or false, got 1"],

@@ -35,8 +35,6 @@ CASES = {
     "consumers above the built-in max": ("TIDEGATE_QUEUES__EMAIL__CONSUMERS__MIN", "11", "queues.email.consumers: min 11 is above max 10; say both, for one of them is inherited"),
     "an executor": ("TIDEGATE_DEFAULTS__EXECUTOR", "thred", 'defaults.executor: unknown executor "thred"; did you mean thread?'),
     "a later executor": ("TIDEGATE_DEFAULTS__EXECUTOR", "ray", "defaults.executor: ray does not exist in this version (Ray as an executor); choose async, thread or process"),
-    "a later key": ("TIDEGATE_QUEUES__EMAIL__SCALING", "{}", "queues.email.scaling does not exist in this version (the autoscaler); leave it out"),
-    "a key of a later group": ("TIDEGATE_DEFAULTS__SCALING__POLICY", "deadline", "defaults.scaling does not exist in this version (the autoscaler); leave it out"),
     "alerts that are no list": ("TIDEGATE_NOTIFICATIONS", "ops", 'notifications[0]: expected a mapping such as {on: dead_letter, webhook: "${ALERT_URL:-}"}, got "ops"'),
     "a circuit that is not declared": ("TIDEGATE_CIRCUITS__SMTP__FAILURE_RATE", "30", "sets a circuit that is not declared; no circuit is declared"),
     "a circuit by a number": ("TIDEGATE_QUEUES__EMAIL__CIRCUIT", "5", 'queues.email.circuit.name: a circuit\'s name has 1 to 63 letters, digits, - and _, and begins with a letter; got "5"'),
