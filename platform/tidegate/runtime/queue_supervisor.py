@@ -89,17 +89,14 @@ class QueueSupervisor(Supervisor):
         self.settings = settings
         self.events = events or Events()
         self.queues = tuple(queues or settings.queue_names)
-        self._ports = ports
-        self._store = ports.store
-        self._handlers = handlers
+        self._ports, self._store = ports, ports.store
+        self._handlers, self._spans = handlers, spans
         self._rng = Random(seed)  # seeded from the system unless a test says otherwise; ids come from it, too
-        self._spans = spans
         if spans is not None:
             self.events.subscribe(spans.on_event)
         self._assignment = assign(settings, handlers, rng=self._rng.random)
         self.circuits = KnownCircuits(self._assignment.plan)
-        self._end_process = end_process
-        self._equipment = equipment
+        self._end_process, self._equipment = end_process, equipment
         self._done = Done()
         self.events.subscribe(self._done.on_event)
         self.scaling = NodeScaling(settings, self.queues, ports, self._done)

@@ -38,7 +38,17 @@ def empty(database: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         tables = ("jobs", "attempts", "history", "dead_letters", "nodes", "kinds", "queue_controls", "leader")
-        for table in (*tables, "errors", "error_hours", "redrives", "audit", "circuits", "circuit_events"):
+        for table in (
+            *tables,
+            "errors",
+            "error_hours",
+            "redrives",
+            "audit",
+            "circuits",
+            "circuit_events",
+            "queue_targets",
+            "scaling_decisions",
+        ):
             connection.execute(f"DELETE FROM tidegate.{table}")
 
 
