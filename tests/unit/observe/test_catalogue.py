@@ -30,6 +30,10 @@ PROMISED = {
     "tidegate_queue_jobs": "queue state",
     "tidegate_queue_oldest_ready_age_seconds": "queue",
     "tidegate_queue_paused": "queue",
+    "tidegate_circuit_transitions_total": "circuit to",
+    "tidegate_circuit_outcomes_total": "circuit outcome",
+    "tidegate_circuit_state": "circuit",
+    "tidegate_circuit_gated_jobs": "circuit",
     "tidegate_leader": "",
     "tidegate_snapshot_age_seconds": "",
 }
