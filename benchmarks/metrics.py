@@ -24,8 +24,10 @@ LIMIT = 3.0  # microseconds per job
 
 
 def node():
-    settings = SimpleNamespace(metrics=SimpleNamespace(kinds=200))
-    return SimpleNamespace(events=Events(), queues=QUEUES, handlers=SimpleNamespace(kinds=lambda: KINDS), settings=settings)
+    settings = SimpleNamespace(metrics=SimpleNamespace(kinds=200), queue_names=QUEUES)
+    handlers = SimpleNamespace(kinds=lambda: KINDS)
+    supervisor = SimpleNamespace(circuits=SimpleNamespace(plan=SimpleNamespace(specs={})))
+    return SimpleNamespace(events=Events(), queues=QUEUES, handlers=handlers, settings=settings, supervisor=supervisor)
 
 
 def events_of(batch):
