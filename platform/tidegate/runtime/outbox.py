@@ -6,14 +6,19 @@ and if the table then refuses it, that may be because it had landed. Each job ge
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Final
 
 from tidegate.jobs import Failure, Job, State, Word
 from tidegate.lifecycle import Ack
 
-__all__ = ["Outbox", "released"]
+__all__ = ["Outbox", "gathered", "released"]
+
+GATHER: Final = 0.005  # seconds at most that a report waits for others
+QUIET: Final = 4  # turns of the loop without a new report: a handler that does not wait for anything reports within three
 
 
 class Outbox:
@@ -117,3 +122,13 @@ def released(job_id: int, lease: int, why: str) -> Ack:
 
 def _nothing(job: Job[bytes]) -> None:
     """Tell nobody."""
+
+
+async def gathered(outbox: Outbox, enough: int) -> None:
+    """Return once no more reports come in for the moment: what is sent together costs one round trip and one commit."""
+    clock = asyncio.get_running_loop().time
+    until, seen, quiet = clock() + GATHER, len(outbox), 0
+    while 0 < seen < enough and quiet < QUIET and clock() < until:
+        await asyncio.sleep(0)
+        quiet = quiet + 1 if len(outbox) == seen else 0
+        seen = len(outbox)

@@ -19,13 +19,7 @@ from random import Random
 from typing import Final
 
 from tidegate.errors import CircuitsUnreadable, DatabaseUnreachable
-from tidegate.events import (
-    Acked,
-    Claimed,
-    Event,
-    JobRejected,
-    JobStarted,
-)
+from tidegate.events import Acked, Claimed, Event, JobRejected, JobStarted
 from tidegate.jobs import Job, State
 from tidegate.lifecycle import Ack
 from tidegate.runtime.endings import endings
@@ -33,7 +27,7 @@ from tidegate.runtime.hints import Hints
 from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.outage import Outage
-from tidegate.runtime.outbox import Outbox, released
+from tidegate.runtime.outbox import Outbox, gathered, released
 from tidegate.runtime.quarantine import Quarantine
 from tidegate.runtime.queue_circuits import QueueCircuits
 from tidegate.runtime.suspect_claims import SuspectClaims
@@ -245,6 +239,7 @@ class QueueSession(FunctionChild):
             await self._upkeep.promote(line)
         if self._may_claim() and not self._circuits.blind(now) and (suspects := await self._suspects.claim(line, self._owed)):
             self._take(suspects, now)
+        await gathered(self._outbox, ACK_BATCH)
         acks = self._outbox.batch(ACK_BATCH)
         claim = self._plan(now, tick=tick)
         if acks or claim:
