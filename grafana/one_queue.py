@@ -163,6 +163,13 @@ POOL: Final = Row(
             ),
         ),
         Panel(
+            "Why the pool was resized",
+            "Decisions for another number of consumers, by reason; `tidegate autoscaler history QUEUE` has each of them.",
+            "short",
+            (Query(increase("tidegate_autoscaler_decisions_total", QUEUE, "queue, reason"), "{{queue}} {{reason}}"),),
+            stacked=True,
+        ),
+        Panel(
             "Work in hand",
             "Run time spent per second: the number of consumers that were busy on average. Near the pool's size, it is full.",
             "short",

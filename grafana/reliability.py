@@ -202,7 +202,7 @@ LOSSES: Final = Row(
             width=6,
         ),
         Panel(
-            "Alerts",
+            "Notifications",
             "Tries to tell somebody, by channel. `failed`: given up and kept; `tidegate notify list --state failed` shows them.",
             "short",
             (Query(increase("tidegate_notifications_total", NODE, "channel, outcome"), "{{channel}} {{outcome}}"),),

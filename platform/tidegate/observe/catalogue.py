@@ -287,6 +287,13 @@ AUTOSCALER_NEED: Final = Metric(
     "Consumers that the queue needs over the fleet to keep its target latency, before any limit.",
     Exists.LEADER,
 )
+AUTOSCALER_DECISIONS: Final = Metric(
+    "tidegate_autoscaler_decisions_total",
+    "counter",
+    ("queue", "reason"),
+    "Decisions of this node, while it leads, that a queue is to have another number of consumers, by reason.",
+    Exists.EVENT,
+)
 SNAPSHOT_AGE: Final = Metric(
     "tidegate_snapshot_age_seconds",
     "gauge",
@@ -344,5 +351,6 @@ CATALOGUE: Final = (
     CONNECTIONS,
     MAX_CONNECTIONS,
     AUTOSCALER_NEED,
+    AUTOSCALER_DECISIONS,
     SNAPSHOT_AGE,
 )

@@ -34,6 +34,7 @@ from tidegate.events import (
     LoopBlocked,
     NodeLost,
     NotificationTried,
+    PoolResized,
     Restarted,
     RunAbandoned,
 )
@@ -42,7 +43,7 @@ from tidegate.observe import catalogue
 from tidegate.observe.circuits import CircuitTallies, circuit_gauges
 from tidegate.observe.families import Family, Labels, counter, empty, histogram
 from tidegate.observe.gauges import fleet_gauges, node_gauges
-from tidegate.observe.labels import KINDS, NOBODY, Kinds, Queues, child_label
+from tidegate.observe.labels import KINDS, NOBODY, STRANGERS, Kinds, Queues, child_label
 from tidegate.observe.tallies import Counts, KindTally, QueueTallies
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Metrics(Collector):
         self._nodes_lost = 0
         self._circuits = CircuitTallies(lambda: node.supervisor.circuits.plan, limit=node.settings.metrics.kinds)
         self._channels = [rule.name or "" for rule in node.settings.notifications if rule.active]
+        self._resized = Counts()
+        self._reasons = Kinds(limit=STRANGERS)
         self._restarts = Counts()
         self._errors = Counts()
         self._blocked = Counts()
@@ -105,6 +108,8 @@ class Metrics(Collector):
                 self._nodes_lost += 1
             case Enqueued():
                 self.enqueued(event)
+            case PoolResized():
+                self._resized[self._labels[event.queue], self._reasons[event.reason]] += 1
             case Restarted():
                 self._restarts[child_label(event.child),] += 1
             case DatabaseFailed():
@@ -164,6 +169,7 @@ class Metrics(Collector):
         yield counter(catalogue.ERRORS_REGRESSED, {(queue,): tally.regressed for queue, tally in queues})
         yield counter(catalogue.NODES_LOST, {(): self._nodes_lost})
         yield from self._circuits.collect()
+        yield counter(catalogue.AUTOSCALER_DECISIONS, self._resized)
         yield counter(catalogue.RESTARTS, self._restarts)
         yield counter(catalogue.DATABASE_ERRORS, self._errors)
         yield counter(catalogue.LOOP_BLOCKED, self._blocked)

@@ -19,12 +19,14 @@ from tidegate.observe.http import exporter
 ROOT = Path(__file__).resolve().parents[3]
 YAML = """
 jobs: [tests.integration.observe.shop]
-defaults: {backoff: {kind: constant, base: 0}}
+defaults: {backoff: {kind: constant, base: 0}, scaling: {tick: 0.2, cooldown: 0.2}}
 snapshot: 0.2
 poll: 0.2
 queues:
   email: {consumers: 3}
   ml: {consumers: 1}
+  tides: {consumers: {min: 1, max: 3}}
+notifications: [{on: dead_letter, log: true}]
 """
 
 

@@ -34,6 +34,7 @@ PROMISED = {
     "tidegate_circuit_outcomes_total": "circuit outcome",
     "tidegate_circuit_state": "circuit",
     "tidegate_circuit_gated_jobs": "circuit",
+    "tidegate_autoscaler_need": "queue",
     "tidegate_leader": "",
     "tidegate_snapshot_age_seconds": "",
 }

@@ -32,6 +32,7 @@ from tidegate.events import (
     JobStarted,
     LoopBlocked,
     NodeLost,
+    PoolResized,
     Restarted,
     RunAbandoned,
 )
@@ -374,6 +375,7 @@ async def full():
         JobRejected("email", "k", 1),
         DeadLettered("email", "k", 1, "poison"),
         JobsRescued("email", 1),
+        PoolResized("email", 1, 2, 1.7, "deadline"),
         Restarted("email"),
         DatabaseFailed("session", "away"),
         LoopBlocked("email", "k", 1, 2.0),
@@ -434,6 +436,16 @@ def test_a_clients_counter_ignores_other_events():
 
 def test_what_is_enqueued_on_the_nodes_bus_is_counted_in_its_registry():
     assert scraped(Stage(), "tidegate_jobs_enqueued_total", Enqueued("email", "mail:send")) == {("mail:send", "email"): 1}
+
+
+def test_decisions_about_a_pool_are_counted_by_reason():
+    events = [
+        PoolResized("email", 1, 2, 1.7, "deadline"),
+        PoolResized("email", 2, 3, 2.2, "deadline"),
+        PoolResized("email", 3, 1, 0.1, "hold"),
+    ]
+    found = scraped(Stage(), "tidegate_autoscaler_decisions_total", *events)
+    assert found == {("email", "deadline"): 2, ("email", "hold"): 1}
 
 
 # What others may write into the tables.
