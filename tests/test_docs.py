@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -9,13 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.conftest import unavailable
 from tests.support.pages import ROOT, Block, Reader, blocks, matches
+from tidegate.cli.program import TARGETS
 
 README = ROOT / "README.md"
 TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))
-HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+READ_ONLY = re.compile(r"^<!-- read only: .+ -->$", re.MULTILINE)  # such a page tells why it cannot be followed from nothing
+ALL_HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+HOW_TOS = [page for page in ALL_HOW_TOS if not READ_ONLY.search(page.read_text("utf-8"))]
 PAGES = sorted(page for page in (README, ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")))
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)|!\[[^\]]*\]\((?P<picture>[^)\s]+)\)")
 
@@ -126,6 +131,19 @@ def test_a_how_to_works_on_a_real_database(page: Path, empty_database: str, tmp_
     folder.mkdir()
     with Reader(folder, DATABASE_URL=empty_database) as reader:
         reader.follow(page, without="pip ")
+
+
+@pytest.mark.parametrize("page", [page for page in ALL_HOW_TOS if page not in HOW_TOS], ids=name_of)
+def test_what_is_only_read_is_code_and_names_commands_that_there_are(page: Path) -> None:
+    found = list(blocks(page))
+    assert found
+    for block in found:
+        if block.language == "python":
+            compile(block.text, f"{page.name}:{block.line}", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        elif block.language == "yaml":
+            assert list(YAML(typ="safe").load_all(block.text))
+        for name in re.findall(r"^(?:\$ )?tidegate ([a-z]+)", block.text, re.MULTILINE):
+            assert name in TARGETS, f"{page.name}:{block.line} names `tidegate {name}`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

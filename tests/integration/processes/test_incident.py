@@ -27,6 +27,8 @@ CAUSES = ("its event loop is blocked", " was lost: ", " is paused, ", " has been
 HEAD = """\
 # An incident, from the command line
 
+<!-- read only: a test makes this page -->
+
 Three nodes, five things wrong at once: a dependency fails, a job blocks an event loop, a node is frozen, somebody holds a transaction
 open, and a queue was paused by mistake. What follows was said by a real fleet: made by
 `WRITE_DOCS=1 python -m pytest tests/integration/processes/test_incident.py`, which also holds that each cause is found within two
