@@ -34,6 +34,9 @@ COLUMNS: Final = (
     Column("NODES", right=True),
 )
 
+GATED: Final = 3
+"""The place of the column that is shown where a circuit holds something back: without it the table fits 80 columns."""
+
 
 @click.group(cls=Group)
 def queues() -> None:
@@ -51,7 +54,10 @@ def list_queues(scope: Scope, limit: int, as_json: bool) -> None:
     if as_json:
         emit_json([queue.as_json() for queue in found])
     else:
-        show_table(COLUMNS, map(_row, found), empty="no queues are declared, and the database has none")
+        hidden = set() if any(view.gated for view in found) else {GATED}
+        columns = [column for place, column in enumerate(COLUMNS) if place not in hidden]
+        rows = ([cell for place, cell in enumerate(_row(view)) if place not in hidden] for view in found)
+        show_table(columns, rows, empty="no queues are declared, and the database has none")
 
 
 @queues.command("show")

@@ -86,7 +86,7 @@ class TestSignals:
         waits = shop.insert(state="scheduled", run_at="2100-01-01")
         with shop.started("up", "--metrics-port", "0") as node:
             begun(node)
-            shop.until(lambda: shop.state(job_id) == "running")
+            shop.until((shop.folder / "napping").exists)
             node.signal(number)
             assert node.ends() == 0
             assert "draining: nothing more is claimed; a second one stops now\n1 job may run on for up to 10 s\n" in node.words

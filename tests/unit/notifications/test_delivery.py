@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import shlex
 import stat
 import sys
 import time
@@ -166,7 +167,9 @@ async def test_a_mail_server_that_is_gone_or_silent() -> None:
 
 def program(folder: Path, text: str) -> Path:
     path = folder / "alert"
-    path.write_text(f"#!{sys.executable}\n{text}\n", "utf-8")
+    (folder / "alert.py").write_text(text, "utf-8")
+    words = shlex.join([sys.executable, str(folder / "alert.py")])
+    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', "utf-8")  # the path of an interpreter after #! can have no space
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 

@@ -5,6 +5,7 @@ import logging
 import time
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 from tidegate import Cancel, Dead, job
 
@@ -38,6 +39,7 @@ async def call_off() -> None:
 
 @job(queue="ml")
 async def nap(seconds: float) -> str:
+    Path("napping").touch()  # noqa: ASYNC240 - a test waits for it
     await asyncio.sleep(seconds)
     return "rested"
 
