@@ -249,6 +249,10 @@ def returns_too_much() -> str:
     return "x" * 2**21
 
 
+HANGS_UP = r"its process (closed the channel to its node|was ended by SIGKILL)"
+"""Its node sees the channel closed, or its process, which has lost its lifeline as well, ends itself first."""
+
+
 @job(queue="heavy", max_attempts=1)
 def closes_descriptors() -> None:
     os.closerange(0, 256)

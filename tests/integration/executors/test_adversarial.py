@@ -62,7 +62,7 @@ OF_PROCESSES = [
     (jobs.swallows_cancellation.call(), "timed_out", LATE),
     (jobs.ignores_sigterm.call(), "timed_out", LATE),
     (jobs.has_a_tree_of_children.call(), "timed_out", LATE),
-    (jobs.closes_descriptors.call(), "crashed", "its process closed the channel to its node"),
+    (jobs.closes_descriptors.call(), "crashed", jobs.HANGS_UP),
     (jobs.scribbles_over_descriptors.call(), "crashed", "its process "),
 ]
 WELL_ENDING = [

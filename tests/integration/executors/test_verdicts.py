@@ -33,7 +33,7 @@ CRASHES = {
     "exits": (jobs.exits_at_once.call(7), r"its process ended with exit code 7"),
     "exits with 0": (jobs.exits_at_once.call(0), r"its process ended with exit code 0"),
     "is killed": (jobs.kills_itself.call(), r"its process was ended by SIGKILL \(Killed\), which its node did not send"),
-    "hangs up": (jobs.closes_descriptors.call(), r"its process closed the channel to its node"),
+    "hangs up": (jobs.closes_descriptors.call(), jobs.HANGS_UP),
     "talks nonsense": (jobs.scribbles_over_descriptors.call(), r"its process said what is no answer"),
 }
 
