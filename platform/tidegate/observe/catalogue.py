@@ -8,28 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from tidegate.observe.circuit_catalogue import (
-    CIRCUIT_GATED,
-    CIRCUIT_GATED_AGE,
-    CIRCUIT_OPEN,
-    CIRCUIT_OUTCOMES,
-    CIRCUIT_STATE,
-    CIRCUIT_TRANSITIONS,
-    CIRCUITS_UNREAD,
-    QUEUE_GATED,
-)
+from tidegate.observe.circuit_catalogue import CIRCUIT_OUTCOMES, CIRCUIT_TRANSITIONS, CIRCUITS_OF_THE_FLEET, CIRCUITS_UNREAD
 from tidegate.observe.metric import Exists, Metric
 
 __all__ = [
     "CATALOGUE",
     "CIRCUITS_UNREAD",
-    "CIRCUIT_GATED",
-    "CIRCUIT_GATED_AGE",
-    "CIRCUIT_OPEN",
     "CIRCUIT_OUTCOMES",
-    "CIRCUIT_STATE",
     "CIRCUIT_TRANSITIONS",
-    "QUEUE_GATED",
     "Exists",
     "Metric",
 ]
@@ -336,11 +322,7 @@ CATALOGUE: Final = (
     QUEUE_JOBS,
     OLDEST_READY,
     QUEUE_PAUSED,
-    QUEUE_GATED,
-    CIRCUIT_STATE,
-    CIRCUIT_GATED,
-    CIRCUIT_GATED_AGE,
-    CIRCUIT_OPEN,
+    *CIRCUITS_OF_THE_FLEET,
     DEAD_LETTERS_OPEN,
     DEAD_GROUPS,
     TABLE_DEAD,

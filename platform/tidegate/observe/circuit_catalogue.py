@@ -7,6 +7,7 @@ from typing import Final
 from tidegate.observe.metric import Exists, Metric
 
 __all__ = [
+    "CIRCUITS_OF_THE_FLEET",
     "CIRCUITS_UNREAD",
     "CIRCUIT_GATED",
     "CIRCUIT_GATED_AGE",
@@ -73,3 +74,6 @@ QUEUE_GATED: Final = Metric(
     "Of the queue's ready jobs, those that circuits hold back; likewise.",
     Exists.LEADER,
 )
+
+CIRCUITS_OF_THE_FLEET: Final = (QUEUE_GATED, CIRCUIT_STATE, CIRCUIT_GATED, CIRCUIT_GATED_AGE, CIRCUIT_OPEN)
+"""What the leader's snapshot says of circuits, in the order of the reference."""

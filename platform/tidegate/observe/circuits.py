@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tidegate.circuit import CircuitPlan
 from tidegate.events import CircuitChanged, CircuitOutcomes
-from tidegate.observe import catalogue
+from tidegate.observe import catalogue, circuit_catalogue
 from tidegate.observe.families import Family, Labels, counter, gauge
 from tidegate.observe.labels import KINDS, Kinds
 from tidegate.observe.tallies import Counts
@@ -81,7 +81,7 @@ def circuit_gauges(known: KnownCircuits, gated: Iterable[Gated], labels: Kinds, 
         label = labels[each.circuit]
         held[label,] = held.get((label,), 0.0) + each.jobs
         oldest[label,] = max(oldest.get((label,), 0.0), each.oldest_age)
-    yield gauge(catalogue.CIRCUIT_STATE, state)
-    yield gauge(catalogue.CIRCUIT_GATED, held)
-    yield gauge(catalogue.CIRCUIT_GATED_AGE, oldest)
-    yield gauge(catalogue.CIRCUIT_OPEN, open_for)
+    yield gauge(circuit_catalogue.CIRCUIT_STATE, state)
+    yield gauge(circuit_catalogue.CIRCUIT_GATED, held)
+    yield gauge(circuit_catalogue.CIRCUIT_GATED_AGE, oldest)
+    yield gauge(circuit_catalogue.CIRCUIT_OPEN, open_for)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from tidegate import __version__
 from tidegate.jobs import State
-from tidegate.observe import catalogue
+from tidegate.observe import catalogue, circuit_catalogue
 from tidegate.observe.families import Family, Labels, gauge
 from tidegate.observe.labels import Queues, short
 from tidegate.supervision import ChildDown, ChildNotFound
@@ -77,7 +77,7 @@ def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], needs: Mapp
     yield gauge(catalogue.QUEUE_JOBS, jobs)
     yield gauge(catalogue.OLDEST_READY, oldest)
     yield gauge(catalogue.QUEUE_PAUSED, paused)
-    yield gauge(catalogue.QUEUE_GATED, gated)
+    yield gauge(circuit_catalogue.QUEUE_GATED, gated)
     yield gauge(catalogue.AUTOSCALER_NEED, {(queue,): needs.get(queue, 0.0) for queue in declared})
     yield gauge(catalogue.SNAPSHOT_AGE, {(): max(now - snapshot.at, 0.0)})
     if snapshot.health is not None:
