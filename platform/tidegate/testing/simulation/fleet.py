@@ -28,9 +28,7 @@ SETTINGS: Final = Settings(
         "timeout": 20,
         "backoff": {"kind": "constant", "base": 0.5, "jitter": 0.1},
         "poison_after": 50,
-        "circuit": {
-            "mode": "observe"
-        },  # failures are planted here: what a circuit would hold back need not end with the simulation
+        "circuit": {"open_for": 1, "open_cap": 3, "ramp": 0.5},  # short, so that what they hold back ends with the simulation
     },
     queues={"light": {"consumers": 3, "demand": {"max": 2}}, "heavy": {"consumers": 1, "demand": {"max": 4}}},
 )
