@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
-from time import perf_counter
+from time import monotonic_ns, perf_counter
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -24,7 +24,7 @@ from tidegate.store.poolers import WHO_SERVES
 from tidegate.store.postgres import PostgresStore, make_engine
 from tidegate.store.protocol import Claim, Line, NodeRow
 
-__all__ = ["Figures", "measure"]
+__all__ = ["IDLE", "QUEUE", "Figures", "drain", "fill", "latency", "measure", "settings_for", "statements_alone"]
 
 QUEUE: Final = "bench"
 BATCH: Final = 100
@@ -68,34 +68,35 @@ class Figures:
 
 async def measure(conninfo: str, jobs: int, *, on_progress: Callable[[str], None]) -> Figures:
     """Measure in the migrated database of `conninfo`, which holds nothing else; `on_progress` is told what begins."""
-    settings = Settings(
-        database=_url(conninfo),
-        jobs=("tidegate.benchmark.jobs",),
-        queues={QUEUE: {"consumers": 10, "demand": {"max": BATCH}}},
-    )
+    settings = settings_for(conninfo)
     on_progress("round trips")
     round_trip, server = await asyncio.to_thread(_round_trip, conninfo)
     async with Tidegate(settings) as tide:
         on_progress(f"{ONE_BY_ONE:,} jobs enqueued one by one")
         one = await _rate(ONE_BY_ONE, lambda: _one_by_one(tide, ONE_BY_ONE))
         on_progress(f"{jobs:,} jobs by enqueue_many")
-        many = await _rate(jobs, lambda: _many(tide, jobs))
+        many = await _rate(jobs, lambda: fill(tide, jobs))
     on_progress("one node drains them")
     before = os.times()
-    drained = await _rate(jobs + ONE_BY_ONE, lambda: _drain(settings))
+    drained = (jobs + ONE_BY_ONE) / await drain(settings)
     after = os.times()
     async with Tidegate(settings) as tide:
-        await _many(tide, jobs)
+        await fill(tide, jobs)
     on_progress("the same statements alone")
-    alone = await _alone(conninfo, jobs)
+    alone = await statements_alone(conninfo, jobs)
     on_progress(f"{IDLE} jobs for an idle node, one each {PAUSE * 1_000:.0f} ms")
-    p50, p95, p99 = await _latency(settings)
+    p50, p95, p99 = await latency(settings)
     spent = after.user + after.system - before.user - before.system
     return Figures(jobs, server, round_trip, one, many, drained, alone, spent / (jobs + ONE_BY_ONE) * 1e6, p50, p95, p99)
 
 
-def _url(conninfo: str) -> str:
-    return f"postgresql:///?{urlencode(conninfo_to_dict(conninfo), quote_via=quote)}"
+def settings_for(conninfo: str) -> Settings:
+    """Return the settings of a node over that database, whose one queue has ten consumers."""
+    return Settings(
+        database=f"postgresql:///?{urlencode(conninfo_to_dict(conninfo), quote_via=quote)}",
+        jobs=("tidegate.benchmark.jobs",),
+        queues={QUEUE: {"consumers": 10, "demand": {"max": BATCH}}},
+    )
 
 
 def _round_trip(conninfo: str) -> tuple[float, str]:
@@ -120,21 +121,25 @@ async def _one_by_one(tide: Tidegate, jobs: int) -> None:
         await tide.enqueue(noop.call(n).options(queue=QUEUE))
 
 
-async def _many(tide: Tidegate, jobs: int) -> None:
+async def fill(tide: Tidegate, jobs: int) -> None:
+    """Enqueue no-op jobs."""
     for start in range(0, jobs, 10_000):
         await tide.enqueue_many([noop.call(n).options(queue=QUEUE) for n in range(start, min(start + 10_000, jobs))])
 
 
-async def _drain(settings: Settings) -> None:
+async def drain(settings: Settings) -> float:
+    """Run one node until nothing is left to do; return the seconds from when it was up."""
     async with Node(settings) as node:
+        began = perf_counter()
         while (await node.unfinished()).todo:  # noqa: ASYNC110 - the table is what is watched
             await asyncio.sleep(0.02)
+        return perf_counter() - began
 
 
-async def _alone(conninfo: str, jobs: int) -> float:
+async def statements_alone(conninfo: str, jobs: int) -> float:
     """Claim and ack in a loop over one connection, as a node's line does it; return jobs per second."""
     store = PostgresStore(conninfo, make_engine(conninfo))
-    node = f"bench-{os.getpid()}"
+    node = f"bench-{monotonic_ns()}"  # an identity that was retired never comes back
     try:
         await store.register(NodeRow(node, "bench", os.getpid(), "0", (QUEUE,)), lease=600)
         line = await store.line(QUEUE, node=node, kinds=[KIND])
@@ -154,13 +159,13 @@ async def _claim_and_ack(line: Line, jobs: int) -> None:
         claimed = answer.claimed.jobs if answer.claimed else []
         done += len(acks)
         if not claimed and not acks:
-            return
+            raise RuntimeError(f"only {done:,} of {jobs:,} jobs could be claimed")
         seq = claimed[-1].seq + 1 if claimed else seq
         acks = [Ack(job.id, job.lease, State.COMPLETED, Word.DONE, duration=0.0) for job in claimed]
 
 
-async def _latency(settings: Settings) -> tuple[float, float, float]:
-    """Return the milliseconds within which 50, 95 and 99 of 100 jobs began."""
+async def latency(settings: Settings) -> tuple[float, float, float]:
+    """Return the milliseconds within which 50, 95 and 99 of 100 jobs began on an idle node."""
     BEGAN.clear()
     sent = []
     async with Node(settings) as node, Tidegate(settings) as tide:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tidegate.cli.tables import Column, plain_table
-from tidegate.cli.wording import NOTHING, count, moment, noun, span, value
+from tidegate.cli.wording import NOTHING, called, count, moment, noun, span
 from tidegate.dead_letters import LetterDetail
 from tidegate.introspection import AttemptView
 
@@ -82,13 +82,7 @@ _REASONS: Final = {
 
 
 def _call(detail: LetterDetail) -> Iterator[tuple[str, str]]:
-    if detail.args is None:
-        yield "stored", value(detail.stored)
-    else:
-        yield "args", value(detail.args)
-        yield "kwargs", value(detail.kwargs)
-    if detail.meta:
-        yield "meta", value(detail.meta)
+    yield from called(detail.args, detail.kwargs, stored=detail.stored, meta=detail.meta)
     yield "priority", str(detail.priority)
     if detail.unique_key is not None:
         yield "unique", detail.unique_key

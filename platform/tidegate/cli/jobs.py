@@ -12,7 +12,7 @@ from tidegate.cli.output import emit_json, say
 from tidegate.cli.params import JOB_ID, KIND, QUEUE, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_record, show_table
-from tidegate.cli.wording import NOTHING, count, moment, noun, span, value
+from tidegate.cli.wording import NOTHING, called, count, moment, noun, span, value
 from tidegate.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -188,13 +188,7 @@ def _fields(detail: JobDetail) -> Iterator[tuple[str, str]]:
     yield "started", moment(job.started_at)
     yield "finished", moment(job.finished_at)
     yield "node", detail.node or NOTHING
-    if detail.args is None:
-        yield "stored", value(detail.stored)
-    else:
-        yield "args", value(detail.args)
-        yield "kwargs", value(detail.kwargs)
-    if detail.meta:
-        yield "meta", value(detail.meta)
+    yield from called(detail.args, detail.kwargs, stored=detail.stored, meta=detail.meta)
     if detail.result is not None:
         yield "result", value(detail.result)
     if detail.error_type is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-__all__ = ["NOTHING", "count", "moment", "noun", "span", "value"]
+__all__ = ["NOTHING", "called", "count", "moment", "noun", "span", "value"]
 
 NOTHING: Final = "-"
 
@@ -45,3 +46,14 @@ def span(seconds: float | None) -> str:
 def value(anything: Any) -> str:
     """Return a JSON value on one line, as people write it."""
     return NOTHING if anything is None else json.dumps(anything, ensure_ascii=False)
+
+
+def called(args: Any, kwargs: Any, *, stored: Any, meta: Any) -> Iterator[tuple[str, str]]:
+    """Yield what a job was called with, by name; `stored` where that is not the form that Tidegate stores (`args` is None)."""
+    if args is None:
+        yield "stored", value(stored)
+    else:
+        yield "args", value(args)
+        yield "kwargs", value(kwargs)
+    if meta:
+        yield "meta", value(meta)

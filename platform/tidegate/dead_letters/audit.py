@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,13 @@ from tidegate.introspection import iso
 from tidegate.introspection.actor import whoami
 from tidegate.introspection.asking import asking
 from tidegate.introspection.stored import readable
+from tidegate.redaction import Redactor
 from tidegate.store.statements import statement
 
-__all__ = ["Audit", "AuditEntry", "whoami"]
+__all__ = ["Audit", "AuditEntry", "Audited", "Redactors", "whoami"]
+
+Redactors = Callable[[str], Redactor]
+"""What is secret about the calls of a kind, as its handler here says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,14 @@ class Audit:
         with asking("read the audit"), self._connection.cursor(row_factory=dict_row) as cursor:
             rows = cursor.execute(statement("audit_list"), {"actions": list(actions) or None, "n": limit}).fetchall()
         return [AuditEntry(**{**row, "subject": readable(row["subject"])}) for row in rows]
+
+
+class Audited:
+    """Works over one autocommit connection. What changes anything is audited, in the same transaction."""
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], *, redactors: Redactors | None = None, actor: str | None = None
+    ) -> None:
+        self.audit = Audit(connection, actor)
+        self._connection = connection
+        self._redactors: Redactors = redactors or (lambda _kind: Redactor())

@@ -13,13 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
-import psycopg
 from psycopg.rows import dict_row
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from tidegate.dead_letters.audit import Audit
+from tidegate.dead_letters.audit import Audited
 from tidegate.dead_letters.letters import forensics_of, redactor_for
-from tidegate.dead_letters.queue import Redactors
 from tidegate.dead_letters.wanted import Wanted
 from tidegate.errors import UsageError
 from tidegate.failure import storable
@@ -90,15 +88,8 @@ class Imported:
     redacted: int
 
 
-class Mover:
-    """Exports and imports over one autocommit connection."""
-
-    def __init__(
-        self, connection: psycopg.Connection[Any], *, redactors: Redactors | None = None, actor: str | None = None
-    ) -> None:
-        self.audit = Audit(connection, actor)
-        self._connection = connection
-        self._redactors: Redactors = redactors or (lambda _kind: Redactor())
+class Mover(Audited):
+    """Exports and imports; see `Audited`."""
 
     def export(
         self,

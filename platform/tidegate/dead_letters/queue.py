@@ -7,16 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import psycopg
 from psycopg.rows import dict_row
 
-from tidegate.dead_letters.audit import Audit
+from tidegate.dead_letters.audit import Audited
 from tidegate.dead_letters.letters import Group, Letter, LetterDetail, Statistics, letter_of
 from tidegate.dead_letters.wanted import Wanted
 from tidegate.errors import NotFound, Refused
 from tidegate.introspection.asking import asking
 from tidegate.introspection.stored import readable
-from tidegate.redaction import Redactor
 from tidegate.store.statements import statement
 
 __all__ = ["NEWEST", "DeadLetterQueue", "not_found"]
@@ -24,19 +22,9 @@ __all__ = ["NEWEST", "DeadLetterQueue", "not_found"]
 NEWEST: Final = 2**63 - 1
 DISCARD_BATCH: Final = 5_000  # rows under the locks of one statement
 
-Redactors = Callable[[str], Redactor]
-"""What is secret about the calls of a kind, as its handler here says."""
 
-
-class DeadLetterQueue:
-    """Works over one autocommit connection. What changes anything is audited, in the same transaction."""
-
-    def __init__(
-        self, connection: psycopg.Connection[Any], *, redactors: Redactors | None = None, actor: str | None = None
-    ) -> None:
-        self.audit = Audit(connection, actor)
-        self._connection = connection
-        self._redactors: Redactors = redactors or (lambda _kind: Redactor())
+class DeadLetterQueue(Audited):
+    """Reads and discards dead letters; see `Audited`."""
 
     def list(self, wanted: Wanted = Wanted(), *, limit: int = 20, before: int | None = None) -> Sequence[Letter]:  # noqa: B008 - frozen
         """Return open letters, the newest first, those with an id below `before`."""

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from tidegate.introspection.asking import asking
 from tidegate.introspection.shapes import QueueView, iso
+from tidegate.store.scaling import Logged
 from tidegate.store.statements import statement
 
 __all__ = ["DecisionView", "OrderView", "Sizes", "explained", "recorded"]
@@ -20,28 +21,13 @@ __all__ = ["DecisionView", "OrderView", "Sizes", "explained", "recorded"]
 FOLLOWED: Final = 10.0  # seconds; well beyond the ticks for which a decision is followed
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionView:
-    """One decision that is written down; what is counted is summed over `seconds`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionView(Logged):
+    """One decision as it was written down, where and when."""
 
     id: int
     at: datetime
-    queue: str
     node: str
-    acted: bool
-    from_size: int
-    to_size: int
-    need: float
-    reason: str
-    ready: int
-    busy: int
-    alive: int
-    oldest_age: float
-    seconds: float
-    arrived: int
-    completed: int
-    service_sum: float
-    service_sum_sq: float
 
     @property
     def arrival_rate(self) -> float:

@@ -41,7 +41,7 @@ __all__ = ["QueueSession"]
 
 logger = logging.getLogger("tidegate.session")
 
-ACK_BATCH: Final = 1_000  # beyond some hundreds a batch gains nothing (docs/explanation/performance.md)
+ACK_BATCH: Final = 1_000  # beyond some hundreds a batch gains nothing
 CLAIM_LIMIT: Final = 1_000
 HIGH_WATER: Final = 2_000  # acks that wait: two batches; more would only hide that the database is behind
 LOW_WATER: Final = 1_000

@@ -128,7 +128,7 @@ def note_place(place: Place) -> None:
 
 
 class _Running:
-    """A context manager by hand: this is entered for every job, and costs a third of `contextlib.contextmanager`."""
+    """A context manager by hand: this is entered for every job."""
 
     __slots__ = ("_run", "_runs", "_token")
 

@@ -1,4 +1,4 @@
-"""Many jobs at once by COPY: about four times as fast as the same rows by one INSERT (benchmarks/enqueue.py).
+"""Many jobs at once by COPY, which is faster than the same rows by one INSERT (benchmarks/enqueue.py says by how much).
 
 Ids and places are drawn by one statement beforehand, so that the rows can be written here, whole, on the database's clock.
 """

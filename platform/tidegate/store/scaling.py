@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
-
-from sqlalchemy import CursorResult
-from sqlalchemy.ext.asyncio import AsyncEngine
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
+
+if TYPE_CHECKING:
+    from sqlalchemy import CursorResult
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = ["FleetNode", "Logged", "Order", "PostgresScaling", "ScalingStore", "Verdict"]
 

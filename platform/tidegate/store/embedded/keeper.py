@@ -183,9 +183,7 @@ class Keeper:
 
 
 def _detach() -> None:
-    """Belong to no terminal, no session and no folder of the user's, and hold none of its pipes open."""
-    if os.getsid(0) != os.getpid():
-        os.setsid()
+    """Belong to no folder of the user's, and hold none of its pipes open; it was started in a session of its own."""
     os.chdir("/")
     os.umask(0o077)
     os.closerange(3, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 16))

@@ -158,10 +158,7 @@ def _spawn(words: list[str], log: Path) -> int:
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    try:
-        return os.posix_spawn(sys.executable, command, _environment(), file_actions=files, setsid=True, setsigmask=())
-    except NotImplementedError:  # posix_spawn says so where setsid is missing: the keeper makes its session itself, a moment later
-        return os.posix_spawn(sys.executable, command, _environment(), file_actions=files, setsigmask=())
+    return os.posix_spawn(sys.executable, command, _environment(), file_actions=files, setsid=True, setsigmask=())
 
 
 def _environment() -> dict[str, str]:

@@ -227,7 +227,9 @@ class World:
     async def _leave_in_calm(self) -> None:
         """A node that stops while nothing is wrong hands back what it has not run, and leaves nothing behind."""
         await asyncio.sleep(LEASE * 1.5)  # whatever the storm left is over
-        for node in self.nodes:  # so are the sizes that it gave: one consumer and a few jobs that run into their time-outs take long
+        for (
+            node
+        ) in self.nodes:  # so are the sizes that it gave: one consumer and a few jobs that run into their time-outs take long
             for queue, pool in _pools(node).items():
                 spawn(pool.resize(SETTINGS.queue(queue).consumers.max), name="resize")
         ids, places = self.database.enqueue([self._new_job() for _ in range(40)])
