@@ -103,6 +103,8 @@ class Proxy:
         self._writers.add(upstream)
         try:
             await asyncio.gather(self._carry(reader, upstream), self._carry(upstream_reader, writer))
+        except asyncio.CancelledError:  # the experiment is over; streams of 3.11 would print a traceback for each connection
+            return
         finally:
             for each in (writer, upstream):
                 self._writers.discard(each)
