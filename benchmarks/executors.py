@@ -130,7 +130,7 @@ async def compare(folder: Path) -> dict[str, dict[int, tuple[float, float]]]:
     settings = Settings(jobs=("bench_jobs",), queues={"bench": {"executor": "process", "demand": {"max": 100}}})
     queue, handlers = settings.queue("bench"), Handlers(settings.jobs, path=folder)
     settlement = Settlement(queue, handlers, Random(0))
-    threads = ThreadExecutor("bench")
+    threads = ThreadExecutor("bench", Runs(), spare=0)
     order = Order(
         queue.name, "bench", "", settings.jobs, str(folder), queue.timeout, queue.kill_after, queue.max_attempts, queue.backoff,
         queue.poison_after, queue.max_result, queue.memory, with_locals=False, seed=0,
@@ -144,7 +144,7 @@ async def compare(folder: Path) -> dict[str, dict[int, tuple[float, float]]]:
         began = time.perf_counter()
         await own.start()
         print(f"a process is warm after {(time.perf_counter() - began) * 1e3:.0f} ms (fresh interpreter, imports)")
-        plain = {"executor": LoopExecutor(threads), "transactions": None, "runs": Runs(), "node": "bench"}
+        plain = {"executor": LoopExecutor(threads, Runs()), "transactions": None, "runs": Runs(), "node": "bench"}
         inline, threaded = Runner(settlement, handlers, **plain), Runner(settlement, handlers, **{**plain, "executor": threads})
         calls = {
             "async": through(inline, "_async"),
