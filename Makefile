@@ -9,10 +9,10 @@ PY := .venv/bin/python
 COVERAGE := $(PY) -m coverage
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format sim chaos bench schema clean
+.PHONY: help setup demo test test-all check format sim chaos bench bench-autoscaler schema clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*?## ' Makefile | sort | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*?## ' Makefile | sort | awk 'BEGIN {FS = ":.*?## "} {printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: .venv/ready ## Make .venv and install everything, pinned by constraints.txt
 
@@ -61,6 +61,9 @@ bench: setup ## Print the figures of benchmarks/
 	$(PY) benchmarks/observing.py
 	$(PY) benchmarks/flat.py
 	$(PY) benchmarks/peers.py
+
+bench-autoscaler: setup ## Hold a live platform against the simulator, for five minutes: waits, consumer-seconds, a picture
+	$(PY) benchmarks/autoscaler.py --picture docs/pictures/autoscaler.png
 
 schema: setup ## Write the generated files: JSON Schema, dashboards, reference pages
 	$(PY) -m tidegate.settings.schema

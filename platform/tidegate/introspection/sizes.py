@@ -142,7 +142,7 @@ WORDS: Final[Mapping[str, str]] = {
     "cpu": "more would be wanted, and the processors of the host are busy",
     "db": "more would be wanted, and the database takes no more connections",
     "probe": "jobs take longer the more of them run at once, so that more consumers would not help",
-    "circuit": "more would be wanted, and a half-open circuit lets no more through",
+    "circuit": "jobs are held back by a circuit that is half open or has just closed, and gives so few permits",
     "override": "it was said by hand",
     "fixed": "the policy is fixed",
     "steps": "a threshold of the policy steps was passed",
@@ -190,6 +190,8 @@ def explained(
             f"{order.ready} jobs wait{waits}{takes}. "
             f"To start 95 of 100 jobs within {target:g} s, {order.need:.1f} consumers are needed."
         )
+    if view.gated:
+        yield f"{view.gated} more jobs are held back by circuits, and no demand: tidegate circuits list."
     if recent and recent[0].seconds > 0:
         last = recent[0]
         yield (

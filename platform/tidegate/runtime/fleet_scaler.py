@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from random import Random
 from typing import Final
 
+from tidegate.circuit import CircuitPlan
 from tidegate.errors import DatabaseUnreachable
 from tidegate.events import DatabaseFailed, Event, PoolResized
+from tidegate.runtime.held_back import NOTHING, HeldBack
 from tidegate.runtime.host import Host
+from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.queue_desk import Desk, Seen, pool_of
 from tidegate.runtime.queue_manager import QueueManager
 from tidegate.runtime.staffing import Staffing
@@ -49,7 +51,7 @@ class FleetScaler(FunctionChild):
         managers: Callable[[], Mapping[str, QueueManager]],
         pools: Callable[[], Mapping[str, PoolNow]],
         health: Callable[[], Health | None],
-        gated: Callable[[], Mapping[str, int]] = dict,
+        circuits: KnownCircuits | None = None,
         emit: Callable[[Event], None],
         rng: Random,
         host: Host | None = None,
@@ -66,7 +68,7 @@ class FleetScaler(FunctionChild):
         self._managers = managers
         self._pools = pools
         self._health = health
-        self._gated = gated
+        self._held = HeldBack(circuits or KnownCircuits(CircuitPlan()), store)
         self._emit = emit
         self._rng = rng
         self._host = host or Host()
@@ -81,7 +83,7 @@ class FleetScaler(FunctionChild):
 
     def poke(self, queue: str, *, ready: bool) -> None:
         """Jobs became ready on a queue, or something was said of it by hand: look at once where that may change its size."""
-        if self._staffing.wake(queue) or not ready:
+        if queue in self._held or self._staffing.wake(queue) or not ready:  # what came may be held back: that is to be looked at
             self._due.pop(queue, None)
             self._wake.set()
 
@@ -123,14 +125,14 @@ class FleetScaler(FunctionChild):
         if not names:
             return {}
         counts = {each.queue: each for each in await self._store.snapshot(names)}
-        fleet, gated = await self._scaling.fleet(), self._gated()
+        held = await self._held.look(counts)
+        fleet = await self._scaling.fleet()
         health = self._health()
         room = None if health is None else max(health.max_connections - health.connections, 0)
         verdicts = {}
         for name in names:
             pools = self._pools_of(name, fleet)
-            ungated = replace(counts[name], ready=max(counts[name].ready - gated.get(name, 0), 0))
-            seen = Seen(ungated, pools, orders.get(name) or Order(name), room)
+            seen = Seen(counts[name], pools, orders.get(name) or Order(name), held.get(name, NOTHING), room)
             verdicts[name] = await self._desks[name].decide(now, seen)
         return verdicts
 

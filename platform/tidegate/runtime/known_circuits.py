@@ -50,6 +50,17 @@ class CircuitBreaker:
         """Tell whether it lets nothing through."""
         return self.gates and self.state in ("open", "forced_open")
 
+    def room(self, now: float) -> int:
+        """Return how many more runs it gives permits for, as of `now` on the loop's clock; 0 where it gives none or needs none."""
+        record = self.record
+        if record is None or record.places is None or not self.gates or self.shut:
+            return 0
+        step = 0
+        if record.ramp_from is not None and self.spec.config.ramp > 0:
+            step = int(max(record.now - record.ramp_from + now - self.heard_at, 0.0) // self.spec.config.ramp)
+        allowed = record.places << min(step, RAMP_STEPS)
+        return max(allowed - record.permits, 0)
+
     def due_at(self) -> float:
         """Return when the time alone moves it, on the loop's clock; infinity: it does not."""
         record = self.record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Final, Protocol
@@ -10,6 +9,7 @@ from typing import Final, Protocol
 from tidegate.backoff import exponential
 from tidegate.events import Event
 from tidegate.runtime.fleet_scaler import FleetScaler
+from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.listener import Switchboard
 from tidegate.runtime.maintenance import Snapshot
 from tidegate.runtime.node_status import Done, pools_now
@@ -37,6 +37,8 @@ class _Node(Protocol):
     def snapshot(self) -> Snapshot | None: ...
     @property
     def managers(self) -> dict[str, QueueManager]: ...
+    @property
+    def circuits(self) -> KnownCircuits: ...
 
 
 class NodeScaling:
@@ -74,12 +76,6 @@ class NodeScaling:
         def health() -> Health | None:
             return None if node.snapshot is None else node.snapshot.health
 
-        def gated() -> Mapping[str, int]:
-            held = Counter[str]()
-            for each in () if node.snapshot is None else node.snapshot.gated:
-                held[each.queue] += each.jobs
-            return held
-
         def scaler() -> FleetScaler:
             self._scaler = FleetScaler(
                 self.staffing,
@@ -91,7 +87,7 @@ class NodeScaling:
                 managers=lambda: node.managers,
                 pools=lambda: pools_now(node.managers, self._done, self.staffing),
                 health=health,
-                gated=gated,
+                circuits=node.circuits,
                 emit=emit,
                 rng=rng,
             )

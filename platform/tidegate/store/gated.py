@@ -20,6 +20,8 @@ class Gated:
     jobs: int
     oldest_age: float
     """For how long the oldest of them has been due, in seconds."""
+    free_age: float | None = None
+    """Likewise, the oldest ready job of the queue that nothing holds back; None where there is none."""
 
 
 def gated_of(rows: Iterable[Any], ready: Mapping[str, int], *, looked_at: int = LOOKED_AT) -> list[Gated]:
@@ -28,10 +30,11 @@ def gated_of(rows: Iterable[Any], ready: Mapping[str, int], *, looked_at: int = 
     seen: dict[str, int] = {}
     for queue, _, jobs, _ in told:
         seen[queue] = seen.get(queue, 0) + jobs
+    free = {queue: oldest for queue, circuit, _, oldest in told if circuit is None}
     found = []
     for queue, circuit, jobs, oldest in told:
         if circuit is not None:
             whole = seen[queue] < looked_at
             share = 1.0 if whole else max(ready.get(queue, 0) / seen[queue], 1.0)
-            found.append(Gated(queue, circuit, round(jobs * share), oldest))
+            found.append(Gated(queue, circuit, round(jobs * share), oldest, free.get(queue)))
     return found

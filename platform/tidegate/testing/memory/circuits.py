@@ -38,14 +38,13 @@ class MemoryCircuits:
             case _:
                 return [(row["name"],) for row in json.loads(params["rows"]) if self._write(row, params["node"])]
 
-    def held(self, jobs: Iterable[tuple[str, str, float]]) -> list[tuple[str, str, int, float]]:
+    def held(self, jobs: Iterable[tuple[str, str, float]]) -> list[tuple[str, str | None, int, float]]:
         """Return what circuits_gated.sql does of ready jobs, (queue, kind, when it was due) each."""
         by_kind = {kind: row.name for row in self.rows.values() if row.gates for kind in row.kinds}
         due: dict[tuple[str, str], list[float]] = {}
-        for queue, kind, at in jobs:
-            if kind in by_kind:
-                due.setdefault((queue, by_kind[kind]), []).append(at)
-        return [(queue, circuit, len(times), self._clock() - min(times)) for (queue, circuit), times in sorted(due.items())]
+        for queue, kind, at in jobs if by_kind else ():
+            due.setdefault((queue, by_kind.get(kind, "")), []).append(at)
+        return [(queue, circuit or None, len(times), self._clock() - min(times)) for (queue, circuit), times in sorted(due.items())]
 
     @property
     def gating(self) -> bool:
