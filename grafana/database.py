@@ -87,9 +87,14 @@ CONVERSATION: Final = Row(
         heatmap("Acks, all of them", "How long batches of acks took.", "tidegate_ack_seconds", QUEUE),
         Panel(
             "Database errors",
-            "The database did not answer, or with an error that passes. Work in hand goes on; nothing is lost.",
+            "The database did not answer, or with an error that passes. Work in hand goes on; nothing is lost. Away: nodes that"
+            " connect one attempt at a time, and the attempts that they spared it.",
             "short",
-            (Query(increase("tidegate_database_errors_total", NODE, "operation"), "{{operation}}"),),
+            (
+                Query(increase("tidegate_database_errors_total", NODE, "operation"), "{{operation}}"),
+                Query(f"sum(tidegate_database_away{{{NODE}}})", "nodes it is away for"),
+                Query(f"sum(increase(tidegate_database_refused_total{{{NODE}}}[$__rate_interval]))", "attempts spared"),
+            ),
         ),
     ),
 )

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from tidegate.observe.circuit_catalogue import CIRCUIT_OUTCOMES, CIRCUIT_TRANSITIONS, CIRCUITS_OF_THE_FLEET, CIRCUITS_UNREAD
+from tidegate.observe.circuit_catalogue import (
+    CIRCUIT_OUTCOMES,
+    CIRCUIT_TRANSITIONS,
+    CIRCUITS_OF_THE_FLEET,
+    CIRCUITS_UNREAD,
+    DATABASE_GUARD,
+)
 from tidegate.observe.metric import Exists, Metric
 
 __all__ = [
@@ -304,6 +310,7 @@ CATALOGUE: Final = (
     NODES_LOST,
     RESTARTS,
     DATABASE_ERRORS,
+    *DATABASE_GUARD,
     CONSUMERS,
     CONSUMERS_TARGET,
     DEMAND,

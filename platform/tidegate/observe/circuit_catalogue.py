@@ -15,6 +15,9 @@ __all__ = [
     "CIRCUIT_OUTCOMES",
     "CIRCUIT_STATE",
     "CIRCUIT_TRANSITIONS",
+    "DATABASE_AWAY",
+    "DATABASE_GUARD",
+    "DATABASE_REFUSED",
     "QUEUE_GATED",
 ]
 
@@ -74,6 +77,22 @@ QUEUE_GATED: Final = Metric(
     "Of the queue's ready jobs, those that circuits hold back; likewise.",
     Exists.LEADER,
 )
+DATABASE_AWAY: Final = Metric(
+    "tidegate_database_away",
+    "gauge",
+    (),
+    "1 while this node connects to the database one attempt at a time, since several in a row failed.",
+    Exists.NODE,
+)
+DATABASE_REFUSED: Final = Metric(
+    "tidegate_database_refused_total",
+    "counter",
+    (),
+    "Attempts to connect that this node spared a database that was away.",
+    Exists.NODE,
+)
 
+DATABASE_GUARD: Final = (DATABASE_AWAY, DATABASE_REFUSED)
+"""What a node's own breaker says of the database."""
 CIRCUITS_OF_THE_FLEET: Final = (QUEUE_GATED, CIRCUIT_STATE, CIRCUIT_GATED, CIRCUIT_GATED_AGE, CIRCUIT_OPEN)
 """What the leader's snapshot says of circuits, in the order of the reference."""

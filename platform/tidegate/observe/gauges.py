@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tidegate import __version__
 from tidegate.jobs import State
 from tidegate.observe import catalogue, circuit_catalogue
-from tidegate.observe.families import Family, Labels, gauge
+from tidegate.observe.families import Family, Labels, counter, gauge
 from tidegate.observe.labels import Queues, short
 from tidegate.supervision import ChildDown, ChildNotFound
 
@@ -50,6 +50,9 @@ def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str]) -> Iterator[
     yield gauge(catalogue.LEASE_REMAINING, {(): supervisor.lease.remaining()})
     yield gauge(catalogue.BUILD_INFO, {(__version__,): 1.0})
     yield gauge(catalogue.LEADER, {(): float(supervisor.leading)})
+    reach = supervisor.reach
+    yield gauge(circuit_catalogue.DATABASE_AWAY, {(): float(reach is not None and reach.away)})
+    yield counter(circuit_catalogue.DATABASE_REFUSED, {(): 0.0 if reach is None else reach.refused})
 
 
 def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], needs: Mapping[str, float], *, now: float) -> Iterator[Family]:

@@ -22,6 +22,7 @@ from tidegate.spans import found
 from tidegate.store.database import Database
 from tidegate.store.postgres import PostgresStore, make_engine
 from tidegate.store.protocol import Unfinished
+from tidegate.store.reach import Reach
 from tidegate.supervision import ChildSpec, Reason, Shutdown
 
 __all__ = ["Node"]
@@ -61,6 +62,7 @@ class Node:
         self._equipment = equipment
         self._seed = seed
         self._store: PostgresStore | None = None
+        self._reach = Reach()
         self._supervisor: QueueSupervisor | None = None
         self.handlers = Handlers(self.settings.jobs, path=self.settings.folder)
         self.handlers.check_queues(self.settings.queue_names)
@@ -85,7 +87,7 @@ class Node:
             self._store = await self._open()
             self._supervisor = QueueSupervisor(
                 self.settings,
-                ports=postgres_ports(self._database.conninfo, self._store),
+                ports=postgres_ports(self._database.conninfo, self._store, self._reach),
                 handlers=self.handlers,
                 queues=self.queues,
                 events=self.events,
@@ -126,7 +128,9 @@ class Node:
 
     async def _open(self) -> PostgresStore:
         consumers = sum(self.settings.queue(name).consumers.max for name in self.queues)
-        store = PostgresStore(self._database.conninfo, make_engine(self._database.conninfo, overflow=consumers))
+        engine = make_engine(self._database.conninfo, overflow=consumers)
+        self._reach.guard(engine)
+        store = PostgresStore(self._database.conninfo, engine, reach=self._reach)
         await store.make_partitions()
         return store
 

@@ -20,6 +20,7 @@ from tidegate.store.heart import Heart, accuse
 from tidegate.store.listener import Notification, subscribe
 from tidegate.store.postgres import PostgresStore
 from tidegate.store.protocol import Accusation, Store
+from tidegate.store.reach import Reach
 from tidegate.store.requests import Requests
 from tidegate.store.scaling import PostgresScaling, ScalingStore
 
@@ -68,11 +69,13 @@ class Ports:
     """Where decisions on sizes stand. None: every pool stays at its max."""
     database: str = ""
     """The address under which the consumers' processes reach the database by themselves."""
+    reach: Reach | None = None
+    """What keeps the node from storming a database that is away. None: nothing does."""
     clock: Callable[[], float] = boot_time
     """The clock of the node's lease: one that suspended machines and frozen processes cannot stop."""
 
 
-def postgres_ports(database: str, store: PostgresStore) -> Ports:
+def postgres_ports(database: str, store: PostgresStore, reach: Reach | None = None) -> Ports:
     """Return the ways to a PostgreSQL."""
 
     def heartbeat(
@@ -83,4 +86,4 @@ def postgres_ports(database: str, store: PostgresStore) -> Ports:
     transactions = EngineTransactions(store.engine)
     listen, blame = partial(subscribe, database), partial(accuse, database)
     alerts, scaling = PostgresAlerts(store.engine), PostgresScaling(store.engine)
-    return Ports(store, listen, heartbeat, transactions, blame, Requests(database), alerts, scaling, database)
+    return Ports(store, listen, heartbeat, transactions, blame, Requests(database), alerts, scaling, database, reach)

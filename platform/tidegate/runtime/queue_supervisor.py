@@ -89,7 +89,7 @@ class QueueSupervisor(Supervisor):
         self.settings = settings
         self.events = events or Events()
         self.queues = tuple(queues or settings.queue_names)
-        self._ports, self._store = ports, ports.store
+        self._ports, self._store, self.reach = ports, ports.store, ports.reach
         self._handlers, self._spans = handlers, spans
         self._rng = Random(seed)  # seeded from the system unless a test says otherwise; ids come from it, too
         if spans is not None:

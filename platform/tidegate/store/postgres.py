@@ -40,6 +40,7 @@ from tidegate.store.protocol import (
     Unfinished,
 )
 from tidegate.store.pruning import prune_rows
+from tidegate.store.reach import Reach
 from tidegate.store.rows import EXACT_COUNT, accusation_of, enqueued, estimated, insert_of, tally_params
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling, reading_circuits
@@ -60,14 +61,16 @@ def make_engine(database: str, *, pool_size: int = 5, overflow: int = 5) -> Asyn
 class PostgresStore:
     """`Store` on PostgreSQL 14 or newer; see `protocol.Store` for what each verb guarantees."""
 
-    def __init__(self, database: str, engine: AsyncEngine) -> None:
+    def __init__(self, database: str, engine: AsyncEngine, *, reach: Reach | None = None) -> None:
         self._database = database
         self._lanes = Lanes(database)
+        self._reach = reach or Reach()
         self.engine = engine
 
     async def line(self, queue: str, *, node: str, kinds: Sequence[str], circuits: CircuitPlan | None = None) -> PostgresLine:
         """See `Store.line`."""
-        return await PostgresLine.open(self._database, queue, node=node, kinds=kinds, circuits=circuits)
+        with calling("connect"), self._reach.connecting():
+            return await PostgresLine.open(self._database, queue, node=node, kinds=kinds, circuits=circuits)
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
         """See `Store.enqueue`."""

@@ -14,6 +14,7 @@ from tidegate.runtime.consumer_pool import PoolSize
 from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.loop_lag import LoopLag
 from tidegate.runtime.runs import Runs
+from tidegate.store.reach import Reach
 from tidegate.supervision import ChildDown
 
 
@@ -63,6 +64,7 @@ class Stage:
         )
         self.handlers = SimpleNamespace(kinds=lambda: kinds)
         self.managers = {queue: Queue() for queue in self.queues}
+        self.reach: Reach | None = None
         self.leading = self.draining = False
         self.lag = LoopLag()
         self.runs = Runs()
