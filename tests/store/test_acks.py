@@ -103,6 +103,22 @@ async def test_a_release_charges_nothing(any_scene: Scene) -> None:
     }
 
 
+@pytest.mark.parametrize(("charged", "attempt"), [(True, 1), (False, 0)], ids=["started", "unstarted"])
+async def test_a_cancelled_job_counts_the_attempt_only_if_it_had_started(any_scene: Scene, *, charged: bool, attempt: int) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    await any_scene.ack(Ack(job.id, job.lease, State.CANCELLED, Word.CANCELLED, charged=charged, failure=Failure("Cancel", "no")))
+    assert any_scene.look_one("history", "state", "attempt") == {"state": "cancelled", "attempt": attempt}
+
+
+async def test_a_job_given_back_after_its_cancellation_was_asked_for_counts_no_attempt(any_scene: Scene) -> None:
+    await any_scene.enqueue(new())
+    [job] = await any_scene.claim()
+    any_scene.put("jobs", cancel_requested=True)
+    await any_scene.ack(released(job))
+    assert any_scene.look_one("history", "state", "attempt") == {"state": "cancelled", "attempt": 0}
+
+
 async def test_a_snooze_charges_nothing_and_waits(any_scene: Scene) -> None:
     await any_scene.enqueue(new())
     [job] = await any_scene.claim()

@@ -107,9 +107,9 @@ async def test_a_job_that_comes_to_its_outcome_here_is_reported_and_another_one_
     table, producer, _, sink, _ = await wired(steps(cancels))
     producer.pay(jobs(1, 2))
     await quiet()
-    assert [(ack.job_id, ack.state, ack.failure.message) for ack in table.acks] == [
-        (1, State.CANCELLED, "no"),
-        (2, State.CANCELLED, "no"),
+    assert [(ack.job_id, ack.state, ack.failure.message, ack.charged) for ack in table.acks] == [
+        (1, State.CANCELLED, "no", False),
+        (2, State.CANCELLED, "no", False),
     ]
     assert (sink.events, producer.owed) == ([], 3)
 

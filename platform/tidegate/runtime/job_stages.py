@@ -11,9 +11,10 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
-from tidegate.jobs import Failed, Job, Outcome, TimedOut
+from tidegate.jobs import Failed, Job, Outcome, State, TimedOut
 from tidegate.pipelines import BatchBy, PartitionBy
 from tidegate.runtime.lanes import Lanes
 from tidegate.runtime.queue_session import QueueSession
@@ -81,8 +82,10 @@ class JobStage(Relay[Claimed, Out]):
             self._session.release(event.events if isinstance(event, Batch) else [event], why)
 
     async def end_job(self, job: Claimed, outcome: Outcome) -> None:
-        """Report what a job came to without being run."""
+        """Report what a job came to without being run: one that is cancelled here never started, so no attempt is charged."""
         ack = self._settlement.ack(job, outcome, ended=asyncio.get_running_loop().time())
+        if ack.state is State.CANCELLED:
+            ack = replace(ack, charged=False)
         await self._session.ack(await self._settlement.examined(job, ack))
 
 

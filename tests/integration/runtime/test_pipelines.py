@@ -76,6 +76,7 @@ async def test_a_filtered_job_is_cancelled_with_the_reason(line: Stand) -> None:
         ends = [await line.end(job_id) for job_id in ids]
     assert [end["state"] for end in ends] == ["cancelled", "completed", "cancelled", "completed"]
     assert ends[0]["error_message"] == "nobody asked for it"
+    assert [end["attempt"] for end in ends] == [0, 1, 0, 1], "a job that never started is not charged"
     assert sorted(event.word for event in ended) == ["cancelled", "cancelled", "done", "done"]
     assert sorted(line.traces()) == ["1 {}", "3 {}"]
 

@@ -31,7 +31,7 @@ WITH acks AS MATERIALIZED (
         CASE
             WHEN a.state IN ('scheduled', 'ready') AND a.word NOT IN ('crashed', 'lease_lost') THEN 'cancelled' ELSE a.word
         END AS word,
-        a.word = 'released' AS unstarted
+        a.word = 'released' OR (a.state = 'cancelled' AND NOT a.charged) AS unstarted
 ), kept AS (
     UPDATE tidegate.jobs AS j
     SET state = a.state, node = NULL, claimed_at = NULL, permit_circuit = NULL, permit_gen = NULL,

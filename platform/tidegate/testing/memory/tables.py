@@ -298,7 +298,9 @@ class MemoryDatabase:
             self.dead_letters.append({**letter_of(row), "crashes": crashes, "reason": reason, "attempts": attempts, **error})
         else:
             result = None if ack.result is None else json.loads(ack.result)
-            self.history.append({**asdict(row), "state": state.value, "result": result, "duration": ack.duration, **times_of(told)})
+            unstarted = ack.word is Word.RELEASED or (ack.state is State.CANCELLED and not ack.charged)
+            ended = {"state": state.value, "attempt": row.attempt - unstarted, "result": result, "duration": ack.duration}
+            self.history.append({**asdict(row), **ended, **times_of(told)})
 
     def _told(self, row: Row) -> list[dict[str, Any]]:
         return [told for told in self.attempts if told["job_id"] == row.id]
