@@ -95,7 +95,10 @@ DEPTH: Final = Row(
             "Age of the oldest ready job",
             "It grows as fast as time where nothing is taken from the queue at all: paused, broken, or no node serves it.",
             "s",
-            (Query(f"max by (queue) (tidegate_queue_oldest_ready_age_seconds{{{FLEET}}})", "{{queue}}"),),
+            (
+                Query(f"max by (queue) (tidegate_queue_oldest_ready_age_seconds{{{FLEET}}})", "{{queue}}"),
+                Query(f"max by (queue) (tidegate_queue_oldest_free_age_seconds{{{FLEET}}})", "{{queue}}, not held back"),
+            ),
             steps=(("red", 300),),
         ),
     ),

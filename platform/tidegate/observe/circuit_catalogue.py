@@ -18,6 +18,7 @@ __all__ = [
     "DATABASE_AWAY",
     "DATABASE_GUARD",
     "DATABASE_REFUSED",
+    "OLDEST_FREE",
     "QUEUE_GATED",
 ]
 
@@ -77,6 +78,13 @@ QUEUE_GATED: Final = Metric(
     "Of the queue's ready jobs, those that circuits hold back; likewise.",
     Exists.LEADER,
 )
+OLDEST_FREE: Final = Metric(
+    "tidegate_queue_oldest_free_age_seconds",
+    "gauge",
+    ("queue",),
+    "For how long the oldest ready job that no circuit holds back has been due; 0 where there is none.",
+    Exists.LEADER,
+)
 DATABASE_AWAY: Final = Metric(
     "tidegate_database_away",
     "gauge",
@@ -94,5 +102,5 @@ DATABASE_REFUSED: Final = Metric(
 
 DATABASE_GUARD: Final = (DATABASE_AWAY, DATABASE_REFUSED)
 """What a node's own breaker says of the database."""
-CIRCUITS_OF_THE_FLEET: Final = (QUEUE_GATED, CIRCUIT_STATE, CIRCUIT_GATED, CIRCUIT_GATED_AGE, CIRCUIT_OPEN)
+CIRCUITS_OF_THE_FLEET: Final = (QUEUE_GATED, OLDEST_FREE, CIRCUIT_STATE, CIRCUIT_GATED, CIRCUIT_GATED_AGE, CIRCUIT_OPEN)
 """What the leader's snapshot says of circuits, in the order of the reference."""

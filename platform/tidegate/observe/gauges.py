@@ -66,12 +66,15 @@ def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], needs: Mapp
     jobs: dict[Labels, float] = {(queue, state): 0.0 for queue in declared for state in LIVE}
     oldest: dict[Labels, float] = {(queue,): 0.0 for queue in declared}
     paused: dict[Labels, float] = {(queue,): 0.0 for queue in declared}
+    free: dict[Labels, float] = {(queue,): 0.0 for queue in declared}
+    free_of = {held.queue: held.free_age for held in snapshot.gated}
     labels = Queues(declared)
     for counts in snapshot.queues:
         queue = labels[counts.queue]
         for state, count in zip(LIVE, (counts.scheduled, counts.ready, counts.running), strict=True):
             jobs[queue, state] = jobs.get((queue, state), 0.0) + count
         oldest[queue,] = max(oldest.get((queue,), 0.0), counts.oldest_ready_age or 0.0)
+        free[queue,] = max(free.get((queue,), 0.0), free_of.get(counts.queue, counts.oldest_ready_age) or 0.0)
         paused[queue,] = max(paused.get((queue,), 0.0), float(counts.paused))
     gated: dict[Labels, float] = dict.fromkeys(paused, 0.0)
     for held in snapshot.gated:
@@ -81,6 +84,7 @@ def fleet_gauges(snapshot: Snapshot | None, declared: Sequence[str], needs: Mapp
     yield gauge(catalogue.OLDEST_READY, oldest)
     yield gauge(catalogue.QUEUE_PAUSED, paused)
     yield gauge(circuit_catalogue.QUEUE_GATED, gated)
+    yield gauge(circuit_catalogue.OLDEST_FREE, free)
     yield gauge(catalogue.AUTOSCALER_NEED, {(queue,): needs.get(queue, 0.0) for queue in declared})
     yield gauge(catalogue.SNAPSHOT_AGE, {(): max(now - snapshot.at, 0.0)})
     if snapshot.health is not None:

@@ -525,11 +525,17 @@ def test_the_leader_tells_how_every_circuit_stands_with_zeros_for_those_that_nev
         await store.know_circuits(stage.circuits.plan, node="n1")
         await store.move_circuit("smtp", lambda circuit, at: circuit.force("forced_open", at), rng=float)
         stage.circuits.learn(await store.circuits(), now)
-        stage.snapshot = Snapshot(now, (QueueCounts("email", 0, 4, 0, 1.0, False),), None, (Gated("email", "smtp", 3, 7.5),))
+        stage.snapshot = Snapshot(now, (QueueCounts("email", 0, 4, 0, 7.5, False),), None, (Gated("email", "smtp", 3, 7.5, 1.0),))
         assert samples(metrics.registry, "tidegate_circuit_state") == {("smtp",): 2, ("gpu",): 0}
         assert samples(metrics.registry, "tidegate_circuit_gated_jobs") == {("smtp",): 3, ("gpu",): 0}
         assert samples(metrics.registry, "tidegate_circuit_oldest_gated_age_seconds") == {("smtp",): 7.5, ("gpu",): 0}
         assert samples(metrics.registry, "tidegate_queue_gated_jobs") == {("email",): 3}
+        assert samples(metrics.registry, "tidegate_queue_oldest_ready_age_seconds") == {("email",): 7.5}
+        assert samples(metrics.registry, "tidegate_queue_oldest_free_age_seconds") == {("email",): 1.0}
+        stage.snapshot = Snapshot(now, (QueueCounts("email", 0, 4, 0, 7.5, False),), None, (Gated("email", "smtp", 4, 7.5),))
+        assert samples(metrics.registry, "tidegate_queue_oldest_free_age_seconds") == {("email",): 0}
+        stage.snapshot = Snapshot(now, (QueueCounts("email", 0, 4, 0, 7.5, False),))
+        assert samples(metrics.registry, "tidegate_queue_oldest_free_age_seconds") == {("email",): 7.5}
         assert samples(metrics.registry, "tidegate_circuit_open_seconds")[("gpu",)] == 0
 
     run_virtual(main())
