@@ -135,6 +135,41 @@ async def test_a_task_that_executes_is_seen_in_its_thread():
     assert "looks()" in answer["event_loop"]
 
 
+async def part(over):
+    await over.wait()
+
+
+async def gathers(over):
+    await asyncio.gather(part(over), part(over))
+
+
+async def groups(over):
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(part(over))
+
+
+async def waits(over):
+    await asyncio.wait([asyncio.create_task(part(over)) for _ in range(2)])
+
+
+async def awaits(over):
+    await asyncio.create_task(part(over))
+
+
+@pytest.mark.parametrize(("how", "parts"), [(gathers, 2), (groups, 2), (waits, 2), (awaits, 1), (part, 0)])
+async def test_a_task_is_told_with_the_tasks_that_it_waits_for(how, parts):
+    over = asyncio.Event()
+    task = asyncio.create_task(how(over))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    told_of = InTask(task, 0).stack(0)
+    assert (f"in {how.__name__}" in told_of.splitlines()[0], told_of.count("it waits for Task-")) == (True, parts)
+    over.set()
+    await task
+    assert InTask(task, 0).stack(0) == ""
+
+
 WORDS = """Thread 0x1 (most recent call first):
   File "/app/other.py", line 3 in helper
   File "/lib/threading.py", line 9 in run

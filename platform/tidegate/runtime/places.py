@@ -139,10 +139,21 @@ def _summaries(frames: Iterable[FrameType]) -> list[FrameSummary]:
 
 
 def _awaited(task: asyncio.Task[Any]) -> Iterator[asyncio.Task[Any]]:
-    """Return the tasks that a task waits for, as far as asyncio tells: one, or those of a `gather`."""
+    """Return the tasks that a task waits for: one, or those of a `gather`, of a `wait`, of a `TaskGroup` that is left."""
+    found = [each for each in _waited_for(task) if isinstance(each, asyncio.Task) and not each.done()]
+    yield from sorted(found, key=lambda each: (len(each.get_name()), each.get_name()))[:CHILDREN]
+
+
+def _waited_for(task: asyncio.Task[Any]) -> list[Any]:
+    """Return what a task waits for, as far as asyncio tells: some of it only in the frame that waits."""
+    for frame in frames_of(task)[-1:]:
+        where = (frame.f_code.co_filename, frame.f_code.co_name)
+        if where[0] == asyncio.taskgroups.__file__:
+            return list(getattr(frame.f_locals.get("self"), "_tasks", ()))
+        if where == (asyncio.tasks.__file__, "_wait"):
+            return list(frame.f_locals.get("fs", ()))
     waiter = getattr(task, "_fut_waiter", None)
-    among = getattr(waiter, "_children", [waiter])
-    yield from [each for each in among if isinstance(each, asyncio.Task) and not each.done()][:CHILDREN]
+    return list(getattr(waiter, "_children", [waiter]))
 
 
 def _block_told(block: str) -> str:

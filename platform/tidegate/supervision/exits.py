@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-__all__ = ["Crash", "Exit", "Killed", "NoProc", "Normal", "Reason", "Shutdown", "expected"]
+__all__ = ["Crash", "Exit", "Killed", "NoProc", "Normal", "Reason", "Shutdown", "expected", "reason_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,19 @@ Reason: TypeAlias = Normal | Shutdown | Crash | Killed | NoProc
 
 
 class Exit(Exception):
-    """Raised inside a child to end it with `reason`: `raise Exit(Shutdown("drained"))`."""
+    """Raised inside a child to end it with `reason`: `raise Exit(Shutdown("drained"))`.
+
+    Raised before the child is ready it is a failure to start, whatever the reason is: OTP has it so, for exit(normal) in init too.
+    """
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def reason_of(error: BaseException) -> Reason:
+    """Return how a child ended that let `error` out: as `Exit` says, else by a crash."""
+    return error.reason if isinstance(error, Exit) else Crash(error)
 
 
 def expected(reason: Reason) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from tidegate.supervision.child import Child
 from tidegate.supervision.errors import AlreadyStarted, NotReady
-from tidegate.supervision.exits import Crash, Exit, Killed, NoProc, Normal, Reason, Shutdown
+from tidegate.supervision.exits import Crash, Killed, NoProc, Normal, Reason, Shutdown, reason_of
 from tidegate.supervision.tasks import contained, spawn, stack_of
 
 __all__ = ["FunctionChild"]
@@ -98,7 +98,7 @@ class FunctionChild(Child):
 
     def _reason(self, task: asyncio.Task[object]) -> Reason:
         if not task.cancelled() and (error := task.exception()) is not None:
-            return error.reason if isinstance(error, Exit) else Crash(error)
+            return reason_of(error)
         if self._killed:
             return Killed()
         if self._asked is not None:

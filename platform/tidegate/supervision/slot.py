@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from tidegate.supervision import reports
 from tidegate.supervision.child import BRUTAL, DEFAULT, IGNORE, Child, ChildInfo, ChildSpec, ChildState, Kind, TreeNode
 from tidegate.supervision.errors import FailedToStart, NotReady, StartTimeout
-from tidegate.supervision.exits import Crash, Reason, Shutdown
+from tidegate.supervision.exits import Crash, Reason, Shutdown, reason_of
 from tidegate.supervision.extras import describe, grace, stack
 from tidegate.supervision.strategy import Member, Pacing
 from tidegate.supervision.tasks import contained, spawn
@@ -165,7 +165,7 @@ class Slot:
         try:
             child = self.spec.start(*self._arguments)
         except (Exception, SystemExit) as error:
-            raise FailedToStart(self.id, Crash(error)) from error
+            raise FailedToStart(self.id, reason_of(error)) from error
         self.child, self.kind = child, "supervisor" if hasattr(child, "tree") else "worker"
         starting = spawn(contained(lambda: child.start()), name=f"start of {self.id}")  # noqa: PLW0108 - may have no start()
         called_off = self._called_off = asyncio.get_running_loop().create_future()
@@ -207,7 +207,7 @@ class Slot:
         if starting.cancelled():
             raise FailedToStart(self.id, Crash(asyncio.CancelledError("its start was cancelled from outside")))
         error = starting.exception()
-        raise FailedToStart(self.id, Crash(error or NotReady("unknown"))) from error
+        raise FailedToStart(self.id, reason_of(error or NotReady("unknown"))) from error
 
     async def _watch(self, child: Child) -> Reason:
         try:
@@ -218,7 +218,7 @@ class Slot:
                 raise
             return self._halting or Crash(error)  # join() passed on a cancellation: ours, or one that nobody asked for
         except Exception as error:  # noqa: BLE001 - a child that cannot even say how it ended has crashed
-            return Crash(error)
+            return reason_of(error)
 
     def _ended(self, watcher: asyncio.Task[Reason]) -> None:
         if watcher is not self._watcher or self._halting is not None or watcher.cancelled():

@@ -13,6 +13,7 @@ from tidegate.supervision import (
     ChildCounts,
     ChildSpec,
     Crash,
+    Exit,
     FailedToStart,
     FunctionChild,
     Killed,
@@ -103,6 +104,50 @@ def test_s2_what_is_no_child_is_a_start_failure(junk):
 
     with pytest.raises(FailedToStart, match="child 'a' failed to start"):
         run_virtual(main())
+
+
+@pytest.mark.parametrize("reason", [Normal(), Shutdown("not today"), Crash(LookupError("no such part"))], ids=str)
+def test_s2_an_exit_before_it_is_ready_is_a_start_failure_whatever_the_reason(troupe, reason):
+    """As in OTP, where init may exit(normal): the start has failed, with that very reason."""
+
+    async def leaves(ready):
+        raise Exit(reason)
+
+    async def main():
+        supervisor = Supervisor([troupe.spec("a"), ChildSpec("b", lambda: FunctionChild(leaves, signals_ready=True))])
+        with pytest.raises(FailedToStart) as caught:
+            await supervisor.start()
+        return caught.value, await supervisor.join()
+
+    failure, end = run_virtual(main())
+    assert (failure.id, failure.reason) == ("b", reason)
+    assert isinstance(end, Shutdown)
+    assert troupe.said() == "start a, stop a"
+
+
+@pytest.mark.parametrize("restart", list(Restart))
+def test_s7_an_exit_during_a_restart_is_tried_again_and_counts_each_time(restart):
+    starts, exits = [], asyncio.Event()
+
+    async def leaves(ready):
+        starts.append(now())
+        if len(starts) > 1:
+            raise Exit(Normal())
+        ready()
+        await exits.wait()
+        raise LookupError
+
+    async def main():
+        supervisor = Supervisor([ChildSpec("a", lambda: FunctionChild(leaves, signals_ready=True), restart=restart)])
+        await supervisor.start()
+        exits.set()
+        await asyncio.sleep(1)
+        alive = supervisor.alive
+        await supervisor.stop()
+        return alive
+
+    alive = run_virtual(main())
+    assert (len(starts), alive) == ((1, True) if restart is Restart.TEMPORARY else (4, False))
 
 
 class Idle:

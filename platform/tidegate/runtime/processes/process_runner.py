@@ -316,7 +316,7 @@ class ProcessRunner:
         how = reason.detail if isinstance(reason, Shutdown) else reason
         logger.warning("%s: process %s ended while idle (%s); it is replaced", self.name, process.pid, how)
         self._emit(Restarted(self.name))
-        with suppress(FailedToStart):  # reported by its supervisor; the next call tries again, and lets it be known
+        with suppress(FailedToStart, NotRunning):  # its supervisor has said so, or is ending; the next call tries again
             await self._warm()
 
     async def _terminate(self) -> None:
