@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from tidegate.client.blocking import BlockingTidegate
+    from tidegate.client.circuits import FleetCircuits
     from tidegate.spans.recorder import Recorder
 
 __all__ = ["Tidegate"]
@@ -83,6 +84,13 @@ class Tidegate:
     def engine(self) -> AsyncEngine:
         """The SQLAlchemy engine under it."""
         return self._open_store.engine
+
+    @property
+    def circuits(self) -> FleetCircuits:
+        """The fleet's circuits, to look at and to move by hand."""
+        from tidegate.client.circuits import BlockingCircuits, FleetCircuits  # noqa: PLC0415 - who only enqueues does not pay for it
+
+        return FleetCircuits(BlockingCircuits(self._conninfo, self.settings, self._intake))
 
     async def __aenter__(self) -> Self:
         """Open."""
@@ -182,6 +190,10 @@ class Tidegate:
         if self._notifier is not None:
             self._notifier.tell(places)
         return ids
+
+    def _conninfo(self) -> str:
+        self._open_store  # noqa: B018 - says that this client is not connected, where it is not
+        return self._database.conninfo
 
     @property
     def _open_store(self) -> PostgresStore:

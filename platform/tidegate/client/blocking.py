@@ -27,6 +27,7 @@ from tidegate.store.weather import calling
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from tidegate.client.circuits import BlockingCircuits
     from tidegate.spans.recorder import Recorder
 
 __all__ = ["BlockingTidegate"]
@@ -61,6 +62,13 @@ class BlockingTidegate:
                 self._engine = create_engine(sqlalchemy_url(self._database.conninfo), pool_size=self._pool_size, pool_pre_ping=True)
                 mind_engine(self._engine)
             return self._engine
+
+    @property
+    def circuits(self) -> BlockingCircuits:
+        """See `Tidegate.circuits`."""
+        from tidegate.client.circuits import BlockingCircuits  # noqa: PLC0415 - who only enqueues does not pay for it
+
+        return BlockingCircuits(self._conninfo, self.settings, self._intake)
 
     def __enter__(self) -> Self:
         """Open."""
@@ -105,6 +113,10 @@ class BlockingTidegate:
     def cancel(self, job_id: int) -> bool:
         """See `Tidegate.cancel`."""
         return cancelled_in(self._database.conninfo, job_id)
+
+    def _conninfo(self) -> str:
+        self._open_lanes  # noqa: B018 - says that this client is not connected, where it is not
+        return self._database.conninfo
 
     @property
     def _open_lanes(self) -> BlockingLanes:
