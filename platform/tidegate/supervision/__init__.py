@@ -3,7 +3,7 @@
 A `Supervisor` starts children in order, restarts the one that ends by its `ChildSpec` and strategy, gives up past its restart
 intensity, and stops in reverse order. Whatever fits `Child` can be one: a stage, a `FunctionChild`, a `ProcessChild`, another
 supervisor. The decisions are pure (`strategy`, `intensity`); the shell around them is `slot` for one child and `supervisor`
-for all. Every task of the platform is made by `spawn` or `begin`.
+for all. Every task of the platform is made by `spawn`.
 """
 
 from tidegate.supervision.child import (
@@ -26,7 +26,6 @@ from tidegate.supervision.child import (
     TreeNode,
 )
 from tidegate.supervision.dynamic import DynamicSupervisor
-from tidegate.supervision.eager import begin
 from tidegate.supervision.errors import (
     AlreadyPresent,
     AlreadyRegistered,
@@ -111,7 +110,6 @@ __all__ = [
     "SystemExitInChild",
     "TreeNode",
     "Unregistered",
-    "begin",
     "contained",
     "expected",
     "frames_of",

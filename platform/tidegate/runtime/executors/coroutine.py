@@ -1,8 +1,7 @@
 """A handler's coroutine in a task of its own, on the loop that runs now.
 
 Its own task, so that nothing of it outlives it in its consumer: no context variable, no cancellation that is still on its way; and
-so that a coroutine which swallows its cancellation can be left behind. It begins at once: a handler that does not wait costs no
-turn of the loop.
+so that a coroutine which swallows its cancellation can be left behind.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from tidegate.jobs import TimedOut
 from tidegate.runtime.executors.executor import answer, storable
 from tidegate.runtime.places import InTask
 from tidegate.runtime.runs import Run, Runs, note_place
-from tidegate.supervision import begin, stack_of
+from tidegate.supervision import spawn, stack_of
 
 __all__ = ["CoroutineCall"]
 
@@ -31,18 +30,14 @@ class CoroutineCall:
         self._run = run
         self._runs = runs
         self._loop = asyncio.get_running_loop()
-        self._over: asyncio.Future[None] | None = None
+        self._over = self._loop.create_future()
         self._patience: asyncio.TimerHandle | None = None
         self._cancelled = False
-        self._begun, self._task = begin(_contained(call), name=run.first.kind, context=copy_context())
+        self._task = spawn(_contained(call), name=run.first.kind, context=copy_context())
+        self._task.add_done_callback(self._ended)
 
     async def result(self) -> Any:
         """See `Executor.run`."""
-        if self._begun.over:
-            value, error = self._begun.value
-            return answer(self._run, value, error, heeded=False)
-        self._over = self._loop.create_future()
-        self._task.add_done_callback(self._ended)
         self._run.when_asked(self._ask)
         try:
             await self._over
@@ -67,7 +62,7 @@ class CoroutineCall:
         self._patience = self._loop.call_later(self._run.kill_after, self._ended)
 
     def _ended(self, _: object = None) -> None:
-        if self._over is not None and not self._over.done():
+        if not self._over.done():
             self._over.set_result(None)
 
     async def _unwind(self) -> None:
