@@ -382,3 +382,19 @@ def test_a_loop_that_is_closed_takes_its_threads_along():
     for thread in lost:
         thread.join(20)
         assert not thread.is_alive()
+
+
+async def test_a_thread_that_has_the_next_call_already_does_not_cost_the_last_one_its_answer(stage):
+    async def lane(n):
+        for turn in range(300):
+            if (n + turn) % 3:
+                assert await stage.run(lambda value=(n, turn): value, stage.limits(job_id=n), thread=True) == (n, turn)
+            else:
+                with pytest.raises(KeyError):
+                    await stage.run({}.popitem, stage.limits(job_id=n), thread=True)
+
+    async with asyncio.TaskGroup() as group:
+        for n in range(8):
+            group.create_task(lane(n))
+    assert stage.events == []
+    assert stage.threads.abandoned == 0

@@ -80,10 +80,10 @@ class ThreadExecutor:
             self._lost.discard(thread)
             self._back.set()
 
-    def lost(self, thread: _Thread, run: Run) -> None:
-        """A thread is not done with its call, and is not waited for."""
+    def lost(self, thread: _Thread, run: Run, answer: asyncio.Future[_Answer]) -> None:
+        """A thread is not done with its call, whose `answer` is not waited for."""
         self._lost.add(thread)
-        thread.answer.add_done_callback(_after(self._runs.abandon(run, thread.stack())))
+        answer.add_done_callback(_after(self._runs.abandon(run, thread.stack())))
         if self.full:
             words = "queue %s: %d threads are lost to handlers that do not end; no more are replaced, and consumers wait for them"
             logger.error(words, self.name, self.abandoned, extra={"queue": self.name})
@@ -104,7 +104,10 @@ class _ThreadCall:
         self._over = self._loop.create_future()
         self._patience: asyncio.TimerHandle | None = None
         self._inner = _OnOwnLoop(thread, call) if is_async else None
-        thread.start_call(self._inner or call, self._loop).add_done_callback(self._answered)
+        self._answer = thread.start_call(
+            self._inner or call, self._loop
+        )  # the thread's next call may begin before this one is read
+        self._answer.add_done_callback(self._answered)
 
     async def result(self) -> Any:
         self._run.when_asked(self._ask)
@@ -117,10 +120,10 @@ class _ThreadCall:
         finally:
             if self._patience is not None:
                 self._patience.cancel()
-        if not self._thread.answer.done():
-            self._executor.lost(self._thread, self._run)
+        if not self._answer.done():
+            self._executor.lost(self._thread, self._run, self._answer)
             return answer(self._run, None, None, heeded=True)
-        value, error = self._thread.answer.result()
+        value, error = self._answer.result()
         late = isinstance(self._run.why, TimedOut)
         return answer(self._run, value, error, heeded=late or self._run.noticed or self._inner is not None)
 
@@ -149,9 +152,6 @@ class _ThreadCall:
 class _Thread:
     """One thread that runs one call after the other."""
 
-    answer: asyncio.Future[_Answer]
-    """What its call came to."""
-
     def __init__(self, name: str) -> None:
         self._inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self.runner: asyncio.Runner | None = None
@@ -160,9 +160,9 @@ class _Thread:
 
     def start_call(self, call: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> asyncio.Future[_Answer]:
         """Run `call` in this thread; the future is one of `loop`'s."""
-        self.answer = loop.create_future()
-        self._inbox.put((contextvars.copy_context(), call, loop, self.answer))
-        return self.answer
+        answered: asyncio.Future[_Answer] = loop.create_future()
+        self._inbox.put((contextvars.copy_context(), call, loop, answered))
+        return answered
 
     def stack(self) -> str:
         """Return where it stands right now, without the frames of this module."""
