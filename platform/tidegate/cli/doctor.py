@@ -50,7 +50,7 @@ def doctor(ctx: click.Context, fix: bool, old_transaction: float, as_json: bool)
             return examine(
                 connection,
                 database.conninfo,
-                queues=settings.queue_names,
+                settings={name: settings.queue(name) for name in settings.queue_names},
                 config=settings.fingerprint,
                 old_transaction=old_transaction,
             )

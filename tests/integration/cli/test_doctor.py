@@ -14,6 +14,7 @@ from tests.integration.cli.test_reading import node
 from tidegate.introspection.doctor import CHECKS, Finding, examine
 from tidegate.introspection.doctor.checks import Facts, bloat, server
 from tidegate.introspection.doctor.machines import disk, tables
+from tidegate.introspection.doctor.upkeep import swollen, vacuum, wraparound
 from tidegate.settings import Settings
 from tidegate.store.connection import connect
 
@@ -131,9 +132,17 @@ def deaf(name: str) -> str:
 
 
 def facts(**changes: object) -> Facts:
-    well = {"connections": 1, "max_connections": 100, "autovacuum": True, "fsync": True, "read_only": False}
+    well = {
+        "connections": 1,
+        "max_connections": 100,
+        "autovacuum": True,
+        "fsync": True,
+        "read_only": False,
+        "reserved": 3,
+        "others": 0,
+    }
     known: dict[str, object] = {
-        "schema_version": 1, "expected_version": 1, "server": well, "transactions": (), "tables": (), "indexes": {},
+        "schema_version": 1, "expected_version": 1, "server": well, "transactions": (), "tables": (), "indexes": (),
         "expected_indexes": (), "fleet": {}, "days_ahead": 7, "notified": True, "nodes": (), "queues": (),
     }  # fmt: skip
     return Facts(**{**known, **changes})  # type: ignore[arg-type]
@@ -228,3 +237,85 @@ def test_a_node_that_beats_and_says_nothing_of_itself(healthy: Shop) -> None:
 def test_the_age_of_a_transaction_that_is_worth_a_word_can_be_said(healthy: Shop, held_open: int) -> None:
     found = json.loads(healthy.run("doctor", "--json", "--old-transaction", "0").stdout)
     assert [each["mend"] for each in found if each["check"] == "transactions"] == [f"SELECT pg_terminate_backend({held_open})"]
+
+
+def test_a_queue_over_its_own_target_is_late_before_others_are(healthy: Shop) -> None:
+    healthy.execute(
+        "INSERT INTO tidegate.jobs (queue, kind, state, args, priority, seq, run_at)"
+        " SELECT queue, 'shopjobs:greet', 'ready', '{\"args\": [], \"kwargs\": {}}', 0, 1, clock_timestamp() - interval '30 s'"
+        " FROM unnest('{email,ml}'::text[]) AS queue"
+    )
+    [found] = [each for each in findings(healthy) if each["check"] == "latency"]
+    assert str(found["what"]).startswith("the oldest job of queue email has waited for ")
+    assert str(found["what"]).endswith("; its target is 5 s (scaling.target_latency)")
+    assert found["mend"] == "tidegate queues explain email"
+
+
+def test_a_circuit_that_holds_jobs_back_is_told_with_what_opened_it(healthy: Shop) -> None:
+    healthy.run("circuits", "open", "shopjobs:greet", "--reason", "maintenance")
+    healthy.insert()
+    assert checks(healthy) == ["circuit"]
+    [found] = [each for each in findings(healthy) if each["check"] == "circuit"]
+    assert "circuit shopjobs:greet is open since it was done by hand" in str(found["what"])
+    assert str(found["why"]).startswith("1 jobs wait")
+    assert found["mend"] == "tidegate circuits show shopjobs:greet"
+
+
+def test_autovacuum_that_is_switched_off_for_a_table(bare_shop: Shop) -> None:
+    bare_shop.execute("ALTER TABLE tidegate.jobs SET (autovacuum_enabled = off)")
+    [found] = [each for each in findings(bare_shop) if each["check"] == "autovacuum"]
+    assert found["what"] == "autovacuum is switched off for jobs"
+    bare_shop.execute(str(found["mend"]))
+    assert "autovacuum" not in checks(bare_shop)
+
+
+def test_autovacuum_that_does_not_come_and_rows_that_are_too_old() -> None:
+    well = {"name": "jobs", "dead_tuples": 9_000, "vacuumed_ago": None, "awaited": 5_000.0, "age": 10, "most_age": 200}
+    late = {**well, "dead_tuples": 40_000, "vacuumed_ago": 7_200.0}
+    busy = {**late, "vacuumed_ago": 60.0}
+    never = {**late, "vacuumed_ago": None, "name": "history"}
+    told = facts(vacuums=[well, late, busy, never, {**well, "age": 300}])
+    first, second = vacuum(told)
+    assert first.what == "jobs has 40,000 dead rows and was last vacuumed 2.0 h ago, though autovacuum should come at 5,000"
+    assert "history has 40,000 dead rows and was never vacuumed" in second.what
+    assert (first.fix, second.fix) == ("vacuum", None)
+    [old] = wraparound(told)
+    assert (old.severity, old.what) == ("error", "the oldest row of jobs is 300 transactions old; a vacuum was due at 200")
+
+
+def test_an_index_that_is_far_larger_than_what_is_in_it(healthy: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidegate.introspection.doctor.upkeep.SWOLLEN", 8_000)
+    monkeypatch.setattr("tidegate.introspection.doctor.upkeep.PER_ROW", 0)
+    found = [each for each in findings(healthy) if each["check"] == "index_bloat"]
+    assert "REINDEX INDEX CONCURRENTLY tidegate.jobs_pkey" in [each["mend"] for each in found]
+    full = {"name": "jobs_ready", "valid": True, "bytes": 2**28, "rows": 10_000_000.0}
+    monkeypatch.undo()
+    assert [each.what for each in swollen(facts(indexes=[full, {**full, "rows": 9.0}]))] == [
+        "the index jobs_ready has 256 MiB for 9 rows"
+    ]
+
+
+def test_nodes_that_may_need_more_connections_than_there_are(healthy: Shop) -> None:
+    [(most, reserved)] = [tuple(row.values()) for row in healthy.rows(
+        "SELECT current_setting('max_connections')::int AS most, current_setting('superuser_reserved_connections')::int AS reserved"
+    )]  # fmt: skip
+    node(
+        healthy,
+        "wide",
+        serves=tuple(f"q{n}" for n in range(most)),
+        config=Settings.load(healthy.folder / "queues.yaml").fingerprint,
+    )
+    [found] = [each for each in findings(healthy) if each["check"] == "connection_budget"]
+    assert str(found["what"]).startswith(f"2 nodes may need up to {most + 3 + 24} connections")
+    assert f"{most} less {reserved} for superusers" in str(found["what"])
+
+
+def test_processes_count_as_connections_where_the_settings_say_that_a_queue_has_them(healthy: Shop) -> None:
+    (healthy.folder / "queues.yaml").write_text(
+        "jobs: [shopjobs]\nqueues:\n  email: {executor: process, consumers: 1}\n  slow: {}\n  ml: {}\n", "utf-8"
+    )
+    healthy.execute(
+        "UPDATE tidegate.nodes SET status = jsonb_set(status::jsonb, '{queues,email,max}',"
+        " to_jsonb(current_setting('max_connections')::int))"
+    )
+    assert "connection_budget" in checks(healthy)

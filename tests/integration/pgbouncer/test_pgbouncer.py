@@ -148,3 +148,14 @@ async def test_a_node_outlasts_a_pooler_that_is_restarted(database: str, tmp_pat
             await stand.end(await enqueued_again(stand, 2), within=60)
             await until(lambda: stand.traces() == ["1", "2"])
         assert node.process.poll() is None
+
+
+def test_the_doctor_names_a_pooler_through_which_no_notification_comes(
+    pgbouncer: PgBouncer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_settings(tmp_path)
+    monkeypatch.setenv("TIDEGATE_DATABASE", pgbouncer.database)
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(program, ["doctor", "--json"])
+    [found] = [each for each in json.loads(said.stdout) if each["check"] == "listen"]
+    assert found["what"].endswith(": a connection pooler in transaction mode stands before the server")

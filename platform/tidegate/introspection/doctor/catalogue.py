@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from tidegate.introspection.doctor import checks, machines
+from tidegate.introspection.doctor import checks, lines, machines, upkeep
 from tidegate.introspection.doctor.checks import Facts, Finding
 
 __all__ = ["CHECKS"]
@@ -18,14 +18,19 @@ CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     checks.indexes,
     checks.partitions,
     checks.fleet,
+    upkeep.budget,
     machines.lost,
     machines.loops,
     machines.clocks,
     checks.kinds,
-    checks.lines,
+    lines.lines,
+    lines.circuits,
     checks.drift,
     checks.notifications,
     checks.alerts,
     checks.transactions,
     checks.bloat,
+    upkeep.vacuum,
+    upkeep.wraparound,
+    upkeep.swollen,
 )

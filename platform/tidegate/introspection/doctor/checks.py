@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tidegate.introspection.circuit_views import CircuitView
 from tidegate.introspection.node_views import LostView, NodeView
 from tidegate.introspection.shapes import QueueView
+from tidegate.settings import QueueSettings
 
 __all__ = [
     "Facts",
@@ -18,7 +20,6 @@ __all__ = [
     "fleet",
     "indexes",
     "kinds",
-    "lines",
     "notifications",
     "partitions",
     "schema",
@@ -30,7 +31,6 @@ OLD_TRANSACTION: Final = 300.0  # seconds; a claim's dead rows pile up behind it
 DEAD_ROWS: Final = 100_000  # 20 ms of a sweep (0.2 us each)
 FEW_SLOTS: Final = 0.9  # of the connections that the server allows
 LAGGING: Final = 1.0  # seconds that a loop came late
-WAITING: Final = 60.0  # seconds that a ready job may wait before it is worth a word
 DAYS_AHEAD: Final = 2  # partitions; the leader makes seven
 
 
@@ -67,7 +67,7 @@ class Facts:
     server: Mapping[str, Any]
     transactions: Sequence[Mapping[str, Any]]
     tables: Sequence[Mapping[str, Any]]
-    indexes: Mapping[str, bool]
+    indexes: Sequence[Mapping[str, Any]]
     expected_indexes: Sequence[str]
     fleet: Mapping[str, Any]
     days_ahead: int
@@ -86,6 +86,13 @@ class Facts:
     lost: Sequence[LostView] = ()
     undelivered: Sequence[Mapping[str, Any]] = ()
     """Channels with alerts that were given up, or that wait for long."""
+    vacuums: Sequence[Mapping[str, Any]] = ()
+    """Of each table: what waits for a vacuum, and since when; see doctor_autovacuum.sql."""
+    circuits: Sequence[CircuitView] = ()
+    settings: Mapping[str, QueueSettings] = field(default_factory=dict)
+    """Of the queues that are declared here."""
+    pooled: bool = False
+    """Whether a connection pooler stands between this command and the server."""
 
 
 def schema(facts: Facts) -> Iterator[Finding]:
@@ -104,8 +111,9 @@ def schema(facts: Facts) -> Iterator[Finding]:
 
 def indexes(facts: Facts) -> Iterator[Finding]:
     """Every index is there and valid."""
+    known = {each["name"]: each["valid"] for each in facts.indexes}
     for name in facts.expected_indexes:
-        if name not in facts.indexes:
+        if name not in known:
             yield Finding(
                 "indexes",
                 "error",
@@ -113,7 +121,7 @@ def indexes(facts: Facts) -> Iterator[Finding]:
                 "claims or inspection walk the whole table",
                 "`tidegate db sql` prints the statement that makes it",
             )
-    for name, valid in facts.indexes.items():
+    for name, valid in known.items():
         if not valid:
             yield Finding(
                 "indexes",
@@ -188,9 +196,10 @@ def notifications(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "listen",
             "warning",
-            "a notification did not arrive within two seconds",
-            "jobs wait for the next poll: probably a pooler in transaction mode stands between",
-            "give nodes a direct connection",
+            "a notification did not arrive within two seconds"
+            + (": a connection pooler in transaction mode stands before the server" if facts.pooled else ""),
+            "jobs wait for the next poll, and commands for the nodes that they ask",
+            "give nodes a direct connection" if facts.pooled else "give nodes a direct connection; is the server overloaded?",
         )
 
 
@@ -298,33 +307,3 @@ def partitions(facts: Facts) -> Iterator[Finding]:
             "tidegate db migrate",
             fix="partitions",
         )
-
-
-def lines(facts: Facts) -> Iterator[Finding]:
-    """Every queue moves."""
-    for queue in facts.queues:
-        served = any(queue.queue in node.queues for node in facts.nodes)
-        if queue.paused and queue.ready:
-            yield Finding(
-                "paused",
-                "warning",
-                f"queue {queue.queue} is paused, and {queue.ready:,} jobs wait",
-                "nothing of it is started",
-                f"tidegate queues resume {queue.queue}",
-            )
-        elif queue.ready and not served and facts.nodes:
-            yield Finding(
-                "unserved",
-                "error",
-                f"no live node serves queue {queue.queue}, and {queue.ready:,} jobs wait",
-                "they wait for ever",
-                f"tidegate up --queues {queue.queue}",
-            )
-        elif queue.oldest_ready_age is not None and queue.oldest_ready_age > WAITING:
-            yield Finding(
-                "latency",
-                "warning",
-                f"the oldest job of queue {queue.queue} has waited for {queue.oldest_ready_age:.0f} s",
-                "more comes than is done",
-                f"tidegate queues explain {queue.queue}",
-            )

@@ -15,13 +15,16 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tidegate import __version__
+from tidegate.introspection.circuits import Circuits
 from tidegate.introspection.doctor import checks, machines
 from tidegate.introspection.doctor.catalogue import CHECKS
 from tidegate.introspection.doctor.checks import Facts, Finding
 from tidegate.introspection.inspector import Inspector
+from tidegate.settings import QueueSettings
 from tidegate.store import migrate, partitions
 from tidegate.store.alerts import undelivered
 from tidegate.store.connection import connect, connect_async
+from tidegate.store.poolers import pooled
 from tidegate.store.protocol import UNKNOWN_AFTER
 from tidegate.store.statements import statement
 
@@ -38,25 +41,29 @@ def examine(
     connection: psycopg.Connection[Any],
     database: str,
     *,
-    queues: Sequence[str] = (),
+    settings: Mapping[str, QueueSettings] | None = None,
     config: str = "",
     old_transaction: float = 300.0,
 ) -> list[Finding]:
-    """Return everything that is wrong, errors first; `connection` is in autocommit and leads to `database`."""
+    """Return everything that is wrong, errors first; `connection` is in autocommit and leads to `database`.
+
+    `settings` are those of the queues that are declared here, and `config` the fingerprint of all that is.
+    """
+    settings = settings or {}
     status = migrate.status(connection)
     if not status.fits:
         return list(checks.schema(_bare(status)))
     unreadable = _unreadable(connection)
     if unreadable:  # nothing else can be asked
         return list(machines.tables(replace(_bare(status), unreadable=unreadable)))
-    inspector = Inspector(connection, queues=queues)
+    inspector = Inspector(connection, queues=tuple(settings))
     facts = Facts(
         status.schema_version,
         status.schema_version,  # it fits, be it that of the release before or after
         server={**_row(connection, "server_health"), **_row(connection, "doctor_server")},
         transactions=_rows(connection, "doctor_transactions", {"age": old_transaction}),
         tables=_rows(connection, "tables_health"),
-        indexes={row["name"]: row["valid"] for row in _rows(connection, "doctor_indexes")},
+        indexes=_rows(connection, "doctor_indexes"),
         expected_indexes=_expected_indexes(),
         fleet=_row(connection, "doctor_fleet", {"age": UNKNOWN_AFTER}),
         days_ahead=_days_ahead(_rows(connection, "partitions")),
@@ -68,6 +75,10 @@ def examine(
         config=config,
         disk_free=_disk_free(connection),
         lost=inspector.lost(age=LOST_LATELY),
+        vacuums=_rows(connection, "doctor_autovacuum"),
+        circuits=Circuits(connection).all(),
+        settings=settings,
+        pooled=pooled(connection),
     )
     found = [finding for check in CHECKS for finding in check(facts)]
     return sorted(found, key=lambda finding: finding.severity != "error")
@@ -139,7 +150,7 @@ def _bare(status: migrate.SchemaStatus) -> Facts:
         nothing,
         (),
         (),
-        nothing,
+        (),
         (),
         nothing,
         0,
