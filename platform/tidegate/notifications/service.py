@@ -48,6 +48,7 @@ class Notifications(FunctionChild):
         leading: Callable[[], bool],
         node: Callable[[], str],
         queues: Callable[[], Sequence[QueueCounts]],
+        targets: Mapping[str, float],
         emit: Callable[[Event], None],
         rng: Random,
     ) -> None:
@@ -59,7 +60,7 @@ class Notifications(FunctionChild):
         self._queues = queues
         self._emit = emit
         self._rng = rng
-        self._late = [Lateness(channel) for channel in channels if "queue_late" in channel.events]
+        self._late = [Lateness(channel, targets) for channel in channels if "queue_late" in channel.events]
         self._couriers: dict[str, asyncio.Task[None]] = {}
         self._due: dict[str, float] = {}
         self._failing = False

@@ -46,6 +46,9 @@ def telling(teller: Teller, alerts: Alerts | None, rng: Random) -> tuple[ChildSp
     if alerts is None or not channels:
         return ()
 
+    settings = teller.settings
+    targets = {name: settings.queue(name).scaling.target_latency for name in settings.queue_names}
+
     def service() -> Notifications:
         return Notifications(
             channels,
@@ -53,6 +56,7 @@ def telling(teller: Teller, alerts: Alerts | None, rng: Random) -> tuple[ChildSp
             leading=lambda: teller.leading,
             node=lambda: teller.node,
             queues=lambda: () if teller.snapshot is None else teller.snapshot.queues,
+            targets=targets,
             emit=teller.events.emit,
             rng=rng,
         )

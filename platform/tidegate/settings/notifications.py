@@ -145,8 +145,8 @@ class NotificationRule(Frozen):
     """A program and its arguments, run without a shell in the file's folder; it reads the JSON on its standard input."""
     log: Flag = False
     """Tell it to the log of the node that leads."""
-    latency: Annotated[Duration, Field(gt=0)] = 60.0
-    """For queue_late: how long the oldest ready job of a queue may have waited."""
+    latency: Duration = 0.0
+    """For queue_late: how long the oldest ready job of a queue may have waited; 0: the queue's own `scaling.target_latency`."""
     repeat: Duration = 600.0
     """The same group is told once in this time; what comes in between is counted in a digest."""
     rate: Annotated[Whole, Field(ge=1, le=10_000)] = 10

@@ -131,13 +131,21 @@ def counts(age: float | None, *, queue: str = "email", paused: bool = False) -> 
 
 
 def test_a_queue_is_told_when_it_becomes_late_and_not_while_it_stays_so() -> None:
-    late = Lateness(channel(latency=10))
+    late = Lateness(channel(latency=10), {"email": 3.0})
     seen = [bool(late.look([counts(age)])) for age in (9.0, 11.0, 12.0, 8.0, 11.0, 5.0, 11.0, None, 11.0)]
     assert seen == [False, True, False, False, False, False, True, False, True]
 
 
 def test_a_paused_queue_and_one_that_is_not_asked_for_are_not_late() -> None:
-    late = Lateness(channel(latency=10, queues="email"))
+    late = Lateness(channel(latency=10, queues="email"), {})
     assert late.look([counts(99.0, paused=True), counts(99.0, queue="other")]) == []
     [(queue, facts)] = late.look([counts(99.0)])
     assert (queue, facts["age"], facts["target"]) == ("email", 99.0, 10.0)
+
+
+def test_where_the_rule_says_no_latency_each_queue_has_its_own_target() -> None:
+    late = Lateness(channel(), {"email": 3.0, "ml": 600.0})
+    told = late.look([counts(5.0), counts(5.0, queue="ml"), counts(59.0, queue="undeclared")])
+    assert [(queue, facts["target"]) for queue, facts in told] == [("email", 3.0)]
+    told = late.look([counts(5.0), counts(601.0, queue="ml"), counts(61.0, queue="undeclared")])
+    assert [(queue, facts["target"]) for queue, facts in told] == [("ml", 600.0), ("undeclared", 60.0)]
