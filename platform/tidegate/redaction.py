@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
-__all__ = ["REDACTED", "SLACK", "Redactor", "is_secret_name"]
+__all__ = ["REDACTED", "SHORTEST", "SLACK", "Redactor", "is_secret_name"]
 
 REDACTED: Final = "[redacted]"
 SLACK: Final = 4_096  # characters that a text is cleaned beyond the place where it is cut, so that no cut leaves half a secret

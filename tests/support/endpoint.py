@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -14,7 +15,7 @@ __all__ = ["Endpoint"]
 class Endpoint:
     """Serves inside a block. `mode` says how it answers from now on: an HTTP status, or one of the words below."""
 
-    def __init__(self, mode: int | str = 200, port: int = 0) -> None:
+    def __init__(self, mode: int | str = 200, port: int = 0, *, tls: ssl.SSLContext | None = None) -> None:
         self.mode = mode
         self.told: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -33,6 +34,10 @@ class Endpoint:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -91,7 +96,7 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hooks/s3cret?key=qu3ry"
+        return f"{self._scheme}://127.0.0.1:{self.port}/hooks/s3cret?key=qu3ry"
 
     def titles(self) -> list[str]:
         return [each["title"] for each in self.told]

@@ -9,9 +9,10 @@ from email.utils import make_msgid
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from tidegate.notifications.trust import tls
+from tidegate.notifications.trust import tls, why_no_tls
 from tidegate.notifications.undelivered import Undelivered
 from tidegate.notifications.wording import line, plain
+from tidegate.redaction import SHORTEST
 
 __all__ = ["letter", "send_mail"]
 
@@ -61,5 +62,5 @@ async def send_mail(url: str, told: Mapping[str, Any], *, to: Sequence[str], sen
 
 
 def _said(error: Exception, password: str) -> str:
-    told = line(f"{type(error).__name__}: {error}", 300)
-    return told.replace(password, "***") if password else told
+    told = line(why_no_tls(error) or f"{type(error).__name__}: {error}", 300)
+    return told.replace(password, "***") if len(password) >= SHORTEST else told

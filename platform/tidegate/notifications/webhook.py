@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from tidegate import __version__
-from tidegate.notifications.trust import tls
+from tidegate.notifications.trust import tls, why_no_tls
 from tidegate.notifications.undelivered import Undelivered
 from tidegate.notifications.wording import chat, line
 
@@ -42,7 +42,7 @@ async def post(url: str, told: Mapping[str, Any], *, token: str = "") -> None:
             if not answer.is_success:
                 raise Undelivered(await _refusal(answer), retry_after=_retry_after(answer))
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, ValueError) as error:
-        raise Undelivered(_without(line(str(error) or type(error).__name__), url, token)) from None
+        raise Undelivered(_without(line(why_no_tls(error) or str(error) or type(error).__name__), url, token)) from None
 
 
 async def _refusal(answer: httpx.Response) -> str:

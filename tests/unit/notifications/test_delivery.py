@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shlex
+import ssl
 import stat
 import sys
 import time
@@ -23,6 +24,7 @@ from tests.support.endpoint import Endpoint
 from tests.support.stand import until
 
 from tidegate.notifications import Channel, Undelivered, channels_of, deliver
+from tidegate.notifications import trust
 from tidegate.notifications.wording import body
 from tidegate.settings import Settings
 from tidegate.store.alerts import Happening
@@ -118,11 +120,13 @@ class Postmaster:
 
 
 @asynccontextmanager
-async def mail_server(**options: Any) -> AsyncIterator[tuple[Postmaster, str]]:
+async def mail_server(
+    *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", **options: Any
+) -> AsyncIterator[tuple[Postmaster, str]]:
     postmaster, loop = Postmaster(), asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(postmaster, hostname="localhost", loop=loop, **options), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(postmaster, hostname="localhost", loop=loop, **options), host, 0, ssl=tls)
     try:
-        yield postmaster, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield postmaster, f"{host}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
 
@@ -147,12 +151,90 @@ async def test_one_refused_recipient_is_an_alert_that_was_not_told() -> None:
 async def test_a_mail_server_that_wants_a_password() -> None:
     def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
-        return AuthResult(success=data == LoginPassword(b"tide", b"pass/word"))
+        return AuthResult(success=data == LoginPassword(b"tide", b"pass/word"), handled=False)
 
     async with mail_server(authenticator=check, auth_require_tls=False) as (postmaster, place):
         await deliver(channel(smtp=f"smtp://tide:pass%2Fword@{place}", to="ops@example.org"), TOLD)
         assert len(postmaster.letters) == 1
-        assert "s3cret" not in await refusal(channel(smtp=f"smtp://tide:s3cret@{place}", to="ops@example.org"))
+        said = await refusal(channel(smtp=f"smtp://tide:s3cret@{place}", to="ops@example.org"))
+    assert "535" in said
+    assert "s3cret" not in said
+
+
+CERTIFICATE = Path(__file__).parents[2] / "support" / "certificate.pem"
+UNTRUSTED = (
+    "its certificate is not trusted: self-signed certificate (SSL_CERT_FILE names the certificate of an authority of your own)"
+)
+
+
+@pytest.fixture
+def certified() -> ssl.SSLContext:
+    """What a server with a certificate that nobody vouches for speaks TLS with."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process trusts that certificate, as the environment says it is to."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    trust._context.cache_clear()
+    yield
+    trust._context.cache_clear()
+
+
+def ask(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+    return AuthResult(success=data == LoginPassword(b"tide", b"s3cret"), handled=False)
+
+
+@pytest.mark.usefixtures("trusting")
+async def test_mail_is_handed_over_within_tls(certified: ssl.SSLContext) -> None:
+    async with mail_server(tls_context=certified, require_starttls=True, authenticator=ask) as (postmaster, place):
+        await deliver(channel(smtp=f"smtp://tide:s3cret@{place}", to="ops@example.org"), TOLD)
+        await deliver(channel(smtp=f"smtp://tide:s3cret@{place.replace('127.0.0.1', 'localhost')}", to="ops@example.org"), TOLD)
+        assert len(postmaster.letters) == 2
+    async with mail_server(tls=certified, authenticator=ask, auth_require_tls=False) as (postmaster, place):
+        await deliver(channel(smtp=f"smtps://tide:s3cret@{place}", to="ops@example.org"), TOLD)
+        assert len(postmaster.letters) == 1
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+async def test_a_certificate_that_nobody_vouches_for_is_refused_before_the_password(certified: ssl.SSLContext, scheme: str) -> None:
+    asked: list[str] = []
+
+    def asks(*said: Any) -> AuthResult:
+        asked.append(repr(said))
+        return AuthResult(success=True)
+
+    way: dict[str, Any] = {"tls_context": certified} if scheme == "smtp" else {"tls": certified}
+    async with mail_server(authenticator=asks, auth_require_tls=False, **way) as (postmaster, place):
+        said = await refusal(channel(smtp=f"{scheme}://tide:s3cret@{place}", to="ops@example.org"))
+    assert said == UNTRUSTED
+    assert (asked, postmaster.letters) == ([], [])
+
+
+@pytest.mark.usefixtures("trusting")
+async def test_a_certificate_of_another_host_is_refused(certified: ssl.SSLContext) -> None:
+    async with mail_server(tls=certified, host="127.0.0.2") as (postmaster, place):
+        said = await refusal(channel(smtp=f"smtps://{place}", to="ops@example.org"))
+    assert "not valid for '127.0.0.2'" in said
+    assert postmaster.letters == []
+
+
+async def test_tls_to_a_port_without_it_says_so() -> None:
+    async with mail_server() as (_, place):
+        assert "there is no TLS on this port" in await refusal(channel(smtp=f"smtps://{place}", to="ops@example.org"))
+
+
+async def test_a_webhook_with_tls_is_told_where_its_certificate_is_trusted(
+    certified: ssl.SSLContext, request: pytest.FixtureRequest
+) -> None:
+    with Endpoint(tls=certified) as endpoint:
+        assert await refusal(channel(webhook=endpoint.url)) == UNTRUSTED
+        request.getfixturevalue("trusting")
+        await deliver(channel(webhook=endpoint.url), TOLD)
+        assert len(endpoint.told) == 1
 
 
 async def test_a_mail_server_that_is_gone_or_silent() -> None:
