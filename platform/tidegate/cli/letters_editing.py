@@ -20,7 +20,7 @@ from tidegate.errors import Refused, TidegateError, UsageError
 
 if TYPE_CHECKING:
     from tidegate.dead_letters import Difference, LetterDetail
-    from tidegate.dead_letters.editing import Correction
+    from tidegate.dead_letters.editing import Corrected, Correction
     from tidegate.handlers import Signature
 
 __all__ = ["diff", "edit"]
@@ -34,7 +34,10 @@ NOISE: Final = ("forensics.process", "forensics.queue_depths_age", "forensics.re
 @click.command("edit", cls=Command)
 @click.argument("letter_id", metavar="ID", type=JOB_ID)
 @click.option(
-    "--call", type=TEXT, metavar="JSON", help='Not in an editor: {"args": [...], "kwargs": {...}}; - reads it, @FILE too.'
+    "--call",
+    type=TEXT,
+    metavar="JSON",
+    help='Not in an editor: {"args": [...], "kwargs": {...}, "meta": {...}}; - reads it, @FILE too.',
 )
 @click.option("--with-secrets", is_flag=True, help="Show secrets in the editor; else they are kept, unseen.")
 @click.option("--no-check", is_flag=True, help="Take any arguments: for a handler that cannot be imported here.")
@@ -52,25 +55,25 @@ def edit(
     actor: str | None,
     as_json: bool,
 ) -> None:
-    """Mend the arguments of a dead letter in $EDITOR.
+    """Mend the arguments of a dead letter, and its meta, in $EDITOR.
 
     They are checked against the signature of the job's function. Nothing runs: `tidegate dlq retry ID` does that.
     """
     with scope.connection() as connection:
         letters = scope.letters_of(connection)
         letters.check_open([letter_id])
-        detail, stored = letters.stored_call(letter_id)
+        detail, stored, meta = letters.stored_call(letter_id)
     signature = _signature(scope, detail.letter.kind, check=not no_check)
-    correction = _correction(scope, detail, stored, with_secrets=with_secrets)
+    correction = _correction(scope, detail, stored, meta, with_secrets=with_secrets)
     answer = correction.corrected(call, signature) if call is not None else _edited(correction, signature, detail)
-    if answer is None or (not answer[1] and not detail.redacted):
+    if answer is None or (not answer.changed and not detail.redacted):
         changed: list[str] = []
         say("nothing was changed")
     else:
-        data, changed = answer
-        _check_size(scope, detail.letter.queue, len(data))
+        changed = answer.changed
+        _check_size(scope, detail.letter.queue, len(answer.args))
         with scope.connection() as connection:
-            scope.letters_of(connection, actor).edit(letter_id, data, before=stored, changed=changed, why=why)
+            scope.letters_of(connection, actor).edit(letter_id, answer, before=(stored, meta), why=why)
         if not as_json:
             say(f"dead letter {letter_id} has other arguments now: {', '.join(changed)}\n\nrun it: tidegate dlq retry {letter_id}")
     if as_json:
@@ -107,7 +110,7 @@ def _signature(scope: Scope, kind: str, *, check: bool) -> Signature:
     return scope.handlers.resolve(kind).signature if check else Signature.unchecked(kind)
 
 
-def _correction(scope: Scope, detail: LetterDetail, stored: str, *, with_secrets: bool) -> Correction:
+def _correction(scope: Scope, detail: LetterDetail, stored: str, meta: str | None, *, with_secrets: bool) -> Correction:
     from tidegate.dead_letters.editing import Correction  # noqa: PLC0415 - likewise
     from tidegate.introspection.stored import readable  # noqa: PLC0415 - likewise
 
@@ -117,10 +120,16 @@ def _correction(scope: Scope, detail: LetterDetail, stored: str, *, with_secrets
         shown = detail.stored
     else:
         shown = {"args": detail.args, "kwargs": detail.kwargs}
-    return Correction(stored, shown, positional=scope.redactor_of(detail.letter.kind).positional)
+    return Correction(
+        stored,
+        shown,
+        meta=meta,
+        shown_meta=readable(meta) if with_secrets else detail.meta,
+        positional=scope.redactor_of(detail.letter.kind).positional,
+    )
 
 
-def _edited(correction: Correction, signature: Signature, detail: LetterDetail) -> tuple[bytes, list[str]] | None:
+def _edited(correction: Correction, signature: Signature, detail: LetterDetail) -> Corrected | None:
     """Let somebody edit until it fits, or until they have had enough; None: nothing came back."""
     if not is_interactive() and not any(os.environ.get(name) for name in EDITORS):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Mending the arguments of a dead letter: what an editor shows of them, and what is stored of what comes back.
+"""Mending the arguments of a dead letter, and its meta: what an editor shows of them, and what is stored of what comes back.
 
 Secrets are shown as `[redacted]`. What comes back as it was shown keeps its value, so that nobody needs to see a secret, or have it
 in a file, to mend the rest of a call.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tidegate.errors import InvalidArguments, InvalidJob, UsageError
@@ -15,28 +16,47 @@ from tidegate.handlers.codec import dumps, loads
 from tidegate.handlers.signature import Signature
 from tidegate.redaction import REDACTED
 
-__all__ = ["Correction"]
+__all__ = ["Corrected", "Correction"]
 
 EXAMPLE: Final = '{"args": [1, "a"], "kwargs": {"name": "value"}}'
 
 
-class Correction:
-    """One letter's call under correction: `shown` for an editor, `corrected` for what comes back from it."""
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A call as it is meant, its meta (None: none), and the names of what changed."""
 
-    def __init__(self, stored: str, shown: Any, *, positional: Sequence[str] = ()) -> None:
+    args: bytes
+    meta: bytes | None
+    changed: list[str]
+
+
+class Correction:
+    """One letter's call under correction: `shown` for an editor, `corrected` for what comes back from it.
+
+    What is shown has the `meta` where there is any; what comes back without it leaves it as it is.
+    """
+
+    def __init__(
+        self, stored: str, shown: Any, *, meta: str | None = None, shown_meta: Any = None, positional: Sequence[str] = ()
+    ) -> None:
         self.shown = shown
         self._stored = _read(stored)
+        self._meta = None if meta is None else _read(meta)
+        self._shown_meta = shown_meta
         self._positional = positional
 
     @property
     def text(self) -> str:
         """The call for an editor: JSON on several lines, with everything that would act on a terminal written out."""
-        text = json.dumps(self.shown, indent=2, ensure_ascii=False)
+        with_meta = isinstance(self.shown, Mapping) and self._shown_meta
+        shown = {**self.shown, "meta": self._shown_meta} if with_meta else self.shown
+        text = json.dumps(shown, indent=2, ensure_ascii=False)
         return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
 
-    def corrected(self, text: str, signature: Signature) -> tuple[bytes, list[str]]:
-        """Return the call that is meant, and the names of the arguments that changed; an error names what does not fit."""
+    def corrected(self, text: str, signature: Signature) -> Corrected:
+        """Return the call that is meant; an error names what does not fit."""
         call = _call(text)
+        meta = _restored(call.pop("meta", self._shown_meta), self._shown_meta, self._meta, "meta")
         whole = {name: _restored(value, _of(self.shown, name), _of(self._stored, name), name) for name, value in call.items()}
         kept = dumps({name: value for name, value in whole.items() if value}).encode()
         try:
@@ -44,7 +64,8 @@ class Correction:
         except InvalidJob as error:
             problem = str(error).partition(" do not decode: ")[2] or str(error)
             raise InvalidArguments(signature.kind, [problem], hint=f"{signature.kind} takes {signature}") from None
-        return kept, list(self._changed(whole))
+        changed = [*self._changed(whole), *([] if _same(meta or {}, self._meta or {}) else ["meta"])]
+        return Corrected(kept, dumps(meta).encode() if meta else None, changed)
 
     def _changed(self, call: Mapping[str, Any]) -> Iterator[str]:
         before, after = _list(_of(self._stored, "args")), _list(call.get("args"))
@@ -72,8 +93,10 @@ def _call(text: str) -> dict[str, Any]:
         raise UsageError("the arguments are nested too deeply") from None
     except ValueError as error:
         raise UsageError(f"the arguments are not JSON: {error}", hint=f"for example {EXAMPLE}") from None
-    if not isinstance(call, dict) or not call.keys() <= {"args", "kwargs"}:
+    if not isinstance(call, dict) or not call.keys() <= {"args", "kwargs", "meta"}:
         raise UsageError('the arguments are an object with the array "args" and the object "kwargs"', hint=f"for example {EXAMPLE}")
+    if not isinstance(call.get("meta", {}), dict):
+        raise UsageError('"meta" is an object')
     if not isinstance(call.get("args", []), list) or not isinstance(call.get("kwargs", {}), dict):
         raise UsageError('"args" is an array and "kwargs" an object', hint=f"for example {EXAMPLE}")
     return call

@@ -10,6 +10,7 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 
 from tidegate.dead_letters.audit import Audited
+from tidegate.dead_letters.editing import Corrected
 from tidegate.dead_letters.letters import Group, Letter, LetterDetail, Statistics, letter_of
 from tidegate.dead_letters.wanted import Wanted
 from tidegate.errors import NotFound, Refused
@@ -94,25 +95,27 @@ class DeadLetterQueue(Audited):
                 if on_progress is not None:
                     on_progress(gone)
 
-    def stored_call(self, letter_id: int) -> tuple[LetterDetail, str]:
-        """Return a letter, and its arguments whole, as the JSON that is stored. For whoever runs or mends it; never to be shown."""
-        detail, args, _ = self.stored_job(letter_id)
-        return detail, args
-
-    def stored_job(self, letter_id: int) -> tuple[LetterDetail, str, Mapping[str, Any]]:
-        """Return a letter with its arguments and its meta whole, likewise never to be shown."""
+    def stored_call(self, letter_id: int) -> tuple[LetterDetail, str, str | None]:
+        """Return a letter, its arguments and its meta whole, as the JSON that is stored: to run or mend it; never to be shown."""
         with asking("look at the dead letter"):
             row = self._row(letter_id)
-        meta = readable(row["meta"])
-        return LetterDetail.of(row, self._redactors(row["kind"])), row["args"], meta if isinstance(meta, dict) else {}
+        return LetterDetail.of(row, self._redactors(row["kind"])), row["args"], row["meta"]
 
-    def edit(self, letter_id: int, args: bytes, *, before: str, changed: Sequence[str], why: str | None = None) -> None:
-        """Give an open letter other arguments, if nobody else has meanwhile; the audit knows the names of those that changed."""
+    def stored_job(self, letter_id: int) -> tuple[LetterDetail, str, Mapping[str, Any]]:
+        """Return the same with the meta read, likewise never to be shown."""
+        detail, args, stored = self.stored_call(letter_id)
+        meta = readable(stored)
+        return detail, args, meta if isinstance(meta, dict) else {}
+
+    def edit(self, letter_id: int, corrected: Corrected, *, before: tuple[str, str | None], why: str | None = None) -> None:
+        """Give an open letter another call, if nobody else has since `before`; the audit knows the names of what changed."""
+        meta = None if corrected.meta is None else corrected.meta.decode()
+        params = {"id": letter_id, "args": corrected.args.decode(), "meta": meta, "before": before[0], "before_meta": before[1]}
         with asking("edit"), self._connection.transaction():
-            if not self._rows("letter_edit", {"id": letter_id, "args": args.decode(), "before": before}):
+            if not self._rows("letter_edit", params):
                 self._refuse([letter_id])
                 raise Refused(f"dead letter {letter_id} was changed by somebody else meanwhile", hint="look at it and try again")
-            self.audit.note("dlq.edit", {"letter": letter_id, "changed": list(changed)}, why)
+            self.audit.note("dlq.edit", {"letter": letter_id, "changed": corrected.changed}, why)
 
     def check_open(self, ids: Sequence[int]) -> None:
         """Raise NotFound for a letter that is not there, Refused for one that is not open or cannot run as it is."""

@@ -1,6 +1,6 @@
 """What went wrong in a run, in the words that are kept: without secrets, bounded, with its fingerprint.
 
-One `Account` is made for each call of a handler and costs nothing until something went wrong. What the call's arguments hold under
+One `Account` is made for each call of a handler and costs nothing until something went wrong. What the arguments and the meta hold under
 the name of a secret is taken out of every text, wherever it stands in it.
 """
 
@@ -70,7 +70,8 @@ class Account:
 
     @cached_property
     def _secrets(self) -> tuple[str, ...]:
-        found = {text for job in self._jobs for text in self.redactor.secrets(*_call(job.args))}
+        calls = [call for job in self._jobs for call in (_call(job.args), ((), job.meta))]
+        found = {text for call in calls for text in self.redactor.secrets(*call)}
         return tuple(sorted(found, key=len, reverse=True))
 
     def _describe(self, error: BaseException | Failure | str) -> Failure:

@@ -150,8 +150,8 @@ class TestCorrection:
 
     def test_a_value_inside_keeps_its_secret_when_its_neighbour_changes(self) -> None:
         correction = Correction('{"kwargs":{"a":[{"token":"t","n":1}]}}', {"kwargs": {"a": [{"token": "[redacted]", "n": 1}]}})
-        data, changed = correction.corrected('{"kwargs":{"a":[{"token":"[redacted]","n":2,"m":3}]}}', self.SIGNATURE)
-        assert (json.loads(data), changed) == ({"kwargs": {"a": [{"token": "t", "n": 2, "m": 3}]}}, ["a"])
+        found = correction.corrected('{"kwargs":{"a":[{"token":"[redacted]","n":2,"m":3}]}}', self.SIGNATURE)
+        assert (json.loads(found.args), found.changed) == ({"kwargs": {"a": [{"token": "t", "n": 2, "m": 3}]}}, ["a"])
 
     def test_a_list_of_another_length_must_be_written_in_full(self) -> None:
         correction = Correction('{"args":[["t"]]}', {"args": [["[redacted]"]]})
@@ -159,10 +159,28 @@ class TestCorrection:
             correction.corrected('{"args":[["[redacted]", 1]]}', self.SIGNATURE)
 
     def test_true_is_not_one(self) -> None:
-        assert Correction('{"args":[1]}', {"args": [1]}).corrected('{"args":[true]}', self.SIGNATURE) == (
-            b'{"args":[true]}',
-            ["argument 1"],
-        )
+        found = Correction('{"args":[1]}', {"args": [1]}).corrected('{"args":[true]}', self.SIGNATURE)
+        assert (found.args, found.changed) == (b'{"args":[true]}', ["argument 1"])
+
+    def test_the_meta_is_part_of_it_and_stays_where_it_is_left_out(self) -> None:
+        correction = Correction("{}", {}, meta='{"tenant":7,"token":"t"}', shown_meta={"tenant": 7, "token": "[redacted]"})
+        assert json.loads(correction.text) == {"meta": {"tenant": 7, "token": "[redacted]"}}
+        for text, meta, changed in (
+            ("{}", {"tenant": 7, "token": "t"}, []),
+            ('{"meta": {"tenant": 8, "token": "[redacted]"}}', {"tenant": 8, "token": "t"}, ["meta"]),
+        ):
+            found = correction.corrected(text, self.SIGNATURE)
+            assert (json.loads(found.meta or b""), found.changed) == (meta, changed)
+        assert correction.corrected('{"meta": {}}', self.SIGNATURE).meta is None
+        with pytest.raises(UsageError, match='"meta" is an object'):
+            correction.corrected('{"meta": [1]}', self.SIGNATURE)
+
+    def test_a_meta_that_came_without_its_secrets_is_written_in_full_before_it_runs(self) -> None:
+        correction = Correction("{}", {}, meta='{"token":"[redacted]"}', shown_meta={"token": "[redacted]"})
+        for text in ("{}", '{"args": []}', '{"meta": {"token": "[redacted]"}}'):
+            with pytest.raises(UsageError, match=r"meta.token holds \[redacted\]"):
+                correction.corrected(text, self.SIGNATURE)
+        assert correction.corrected('{"meta": {"token": "t"}}', self.SIGNATURE).meta == b'{"token":"t"}'
 
     def test_it_acts_on_no_terminal(self) -> None:
         text = Correction("{}", {"args": ["\x1b[31m\u202e\x9bü"]}).text
@@ -253,6 +271,20 @@ class TestMoving:
         assert self.there(elsewhere, "dlq", "edit", str(first), "--call", whole).exit_code == 0
         assert self.there(elsewhere, "dlq", "retry", str(first)).exit_code == 0
 
+    def test_a_meta_without_its_secrets_does_not_run_either(self, shop: Shop, elsewhere: Shop) -> None:
+        letter(shop, meta='{"tenant":7,"api_token":"hunter2"}')
+        told = shop.run("dlq", "export")
+        assert "hunter2" not in told.stdout
+        self.there(elsewhere, "dlq", "import", stdin=told.stdout)
+        [row] = elsewhere.rows("SELECT id FROM tidegate.dead_letters")
+        edit = ("dlq", "edit", str(row["id"]), "--call")
+        assert self.there(elsewhere, "dlq", "retry", str(row["id"])).exit_code == 4
+        assert self.there(elsewhere, *edit, '{"kwargs": {"name": "Ada"}}').exit_code == 2
+        mended = {"kwargs": {"name": "Ada"}, "meta": {"tenant": 7, "api_token": "swordfish"}}
+        assert self.there(elsewhere, *edit, json.dumps(mended)).exit_code == 0
+        assert self.there(elsewhere, "dlq", "retry", str(row["id"])).exit_code == 0
+        assert elsewhere.rows("SELECT meta FROM tidegate.jobs") == [{"meta": {"tenant": 7, "api_token": "swordfish"}}]
+
     def test_a_choice_is_exported(self, shop: Shop) -> None:
         letter(shop)
         number = letter(shop, job={"queue": "ml"})
@@ -337,6 +369,7 @@ class TestDebugging:
         assert ("Ada 4 False" in ended.stderr) is (kind == "write")
         assert shop.json("dlq", "audit") == []
 
+    @pytest.mark.long
     def test_an_async_handler_is_debugged_as_well(self, shop: Shop) -> None:
         number = letter(shop, job={"kind": "debugjobs:write", "args": '{"args":["nobody"]}'})
         ended = debugged(shop, number, "p name\nq\n")

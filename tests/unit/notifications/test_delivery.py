@@ -23,8 +23,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from tests.support.endpoint import Endpoint
 from tests.support.stand import until
 
-from tidegate.notifications import Channel, Undelivered, channels_of, deliver
-from tidegate.notifications import trust
+from tidegate.notifications import Channel, Undelivered, channels_of, deliver, trust
 from tidegate.notifications.wording import body
 from tidegate.settings import Settings
 from tidegate.store.alerts import Happening
