@@ -1,7 +1,7 @@
 """What went wrong in a run, in the words that are kept: without secrets, bounded, with its fingerprint.
 
-One `Account` is made for each call of a handler and costs nothing until something went wrong. What the arguments and the meta hold under
-the name of a secret is taken out of every text, wherever it stands in it.
+One `Account` is made for each call of a handler and costs nothing until something went wrong. What the arguments and the
+meta hold under the name of a secret is taken out of every text, wherever it stands in it.
 """
 
 from __future__ import annotations
