@@ -117,7 +117,7 @@ async def test_t3_no_outcome_is_lost_whoever_writes_at_the_same_time(circuits: C
     assert (state.calls, state.failures) == (12 * 7 + 30, 30)
 
 
-async def test_t4_and_t11_results_of_runs_from_before_a_transition_are_stale_and_counted_as_such(circuits: CircuitScene) -> None:
+async def test_t4_results_of_runs_from_before_a_transition_are_stale_and_counted_as_such(circuits: CircuitScene) -> None:
     await circuits.scene.enqueue(*[new()] * 2)
     early = await circuits.scene.claim()
     await circuits.fail(5)
@@ -132,21 +132,28 @@ async def test_t4_and_t11_results_of_runs_from_before_a_transition_are_stale_and
 
 
 async def test_t5_the_permits_of_a_killed_node_return_once_and_its_late_result_counts_nowhere(circuits: CircuitScene) -> None:
-    await circuits.half_open()
-    await circuits.node("doomed", lease=0.001)
-    await circuits.scene.enqueue(*[new()] * 3)
-    held = (await circuits.claim(node="doomed")).jobs
-    await circuits.store.mark_lost()
+    async def rescue(doomed: str) -> int:
+        return len(await circuits.store.rescue(doomed, lambda suspects: verdicts(LostNode(doomed), suspects, {})))
 
-    async def rescue() -> int:
-        return len(await circuits.store.rescue("doomed", lambda suspects: verdicts(LostNode("doomed"), suspects, {})))
-
-    assert sum(await asyncio.gather(*(rescue() for _ in range(4)))) == 3
-    assert (await circuits.state()).permits == 0
-    line = await circuits.scene.line("doomed")
-    answer = await line.exchange([done(job) for job in held], None, now=0.0, reports=[report(job, "ok") for job in held])
-    assert (answer.applied, answer.changes) == ([], [])
-    assert ((await circuits.state()).state, (await circuits.state()).probes_ok) == ("half_open", 0)
+    for n in range(5):
+        circuits.scene.execute("DELETE FROM tidegate.jobs")
+        await circuits.half_open()
+        doomed = f"doomed-{n}"
+        await circuits.node(doomed, lease=0.001)
+        await circuits.scene.enqueue(*[new()] * 3)
+        held = (await circuits.claim(node=doomed)).jobs
+        await circuits.store.mark_lost()
+        line = await circuits.scene.line(doomed)
+        late = line.exchange([done(job) for job in held], None, now=0.0, reports=[report(job, "ok") for job in held])
+        if n % 2:  # the node's last word comes after its rescue, or at the same time: each job ends by one of both
+            assert sum(await asyncio.gather(*(rescue(doomed) for _ in range(4)))) == 3
+            answer = await late
+            assert (answer.applied, answer.changes) == ([], [])
+            assert ((await circuits.state()).state, (await circuits.state()).probes_ok) == ("half_open", 0)
+        else:
+            answer, *rescued = await asyncio.gather(late, *(rescue(doomed) for _ in range(4)))
+            assert len(answer.applied) + sum(rescued) == 3
+        assert (await circuits.state()).permits == 0, f"in round {n}"
 
 
 async def test_t6_what_is_forced_wins_over_what_the_clock_brings(circuits: CircuitScene) -> None:
@@ -163,26 +170,36 @@ async def test_t6_what_is_forced_wins_over_what_the_clock_brings(circuits: Circu
 
 
 async def test_t7_a_reset_while_probes_are_out_forgets_them(circuits: CircuitScene) -> None:
-    await circuits.half_open()
-    await circuits.scene.enqueue(*[new()] * 3)
-    probes = (await circuits.claim()).jobs
-    await asyncio.gather(
-        circuits.report(*[(job, "fail") for job in probes]), circuits.move(lambda circuit, now: circuit.reset(now), actor="ana")
-    )
-    state = await circuits.state()
-    assert (state.state, state.permits, state.trips, state.calls) == ("closed", 0, 0, 0)
+    for n in range(20):
+        circuits.scene.execute("DELETE FROM tidegate.jobs")
+        await circuits.half_open()
+        await circuits.scene.enqueue(*[new()] * 3)
+        probes = (await circuits.claim()).jobs
+        assert len(probes) == 3
+        result = ["fail", "ok", "ignore"][n % 3]
+        await asyncio.gather(
+            circuits.report(*[(job, result) for job in probes]),
+            circuits.move(lambda circuit, now: circuit.reset(now), actor="ana"),
+        )
+        state = await circuits.state()
+        assert (state.state, state.permits, state.trips, state.calls) == ("closed", 0, 0, 0), f"in round {n}"
 
 
 async def test_t8_the_last_permit_comes_back_where_its_job_was_cancelled(circuits: CircuitScene) -> None:
-    await circuits.half_open()
-    await circuits.scene.enqueue(*[new()] * 4)
-    probes = (await circuits.claim()).jobs
-    await circuits.report((probes[0], "ok"), (probes[1], "ok"))
-    circuits.scene.execute("UPDATE tidegate.jobs SET cancel_requested = true WHERE id = %s", probes[2].id)
-    ack = Ack(probes[2].id, probes[2].lease, State.CANCELLED, Word.CANCELLED)
-    await (await circuits.scene.line()).exchange([ack], None, now=0.0, reports=[report(probes[2], "ignore")])
-    assert (await circuits.state()).permits == 0
-    assert len((await circuits.claim()).jobs) == 1
+    claimers = await lines(circuits, 4)
+    for n in range(10):
+        circuits.scene.execute("DELETE FROM tidegate.jobs")
+        await circuits.half_open()
+        await circuits.scene.enqueue(*[new()] * 8)
+        probes = (await circuits.claim()).jobs
+        await circuits.report((probes[0], "ok"), (probes[1], "ok"))
+        circuits.scene.execute("UPDATE tidegate.jobs SET cancel_requested = true WHERE id = %s", probes[2].id)
+        ack = Ack(probes[2].id, probes[2].lease, State.CANCELLED, Word.CANCELLED)
+        ending = (await circuits.scene.line()).exchange([ack], None, now=0.0, reports=[report(probes[2], "ignore")])
+        _, *meanwhile = await asyncio.gather(ending, *(by_permit(line) for line in claimers))
+        afterwards = [await by_permit(line) for line in claimers]
+        assert sum(map(len, [*meanwhile, *afterwards])) == 1, f"in round {n}"
+        assert (await circuits.state()).permits == 1
 
 
 async def test_t10_a_nodes_own_clock_decides_nothing(circuits: CircuitScene) -> None:
@@ -195,6 +212,35 @@ async def test_t10_a_nodes_own_clock_decides_nothing(circuits: CircuitScene) -> 
     assert state.state == "open"
     assert state.until is not None
     assert state.until - state.now == pytest.approx(30, abs=10)
+
+
+async def test_t11_claims_that_began_before_a_trip_take_few_jobs_whose_results_are_stale(circuits: CircuitScene) -> None:
+    claimers = await lines(circuits, 8)
+    before = 0
+    for n in range(20):
+        circuits.scene.execute("DELETE FROM tidegate.jobs")
+        await circuits.move(lambda circuit, now: circuit.reset(now))
+        await circuits.scene.enqueue(*[new()] * 60)
+        gen = (await circuits.state()).gen
+
+        async def claim(line: Line) -> list[Job[bytes]]:
+            claimed = (await line.exchange([], Claim(2, [(0, 0)], gated=True), now=0.0)).claimed
+            return [] if claimed is None else claimed.jobs
+
+        async def trip() -> list[Job[bytes]]:
+            await circuits.move(lambda circuit, now: circuit.force("forced_open", now))
+            return []
+
+        at = n % (len(claimers) + 1)
+        taken = await asyncio.gather(*map(claim, claimers[:at]), trip(), *map(claim, claimers[at:]))
+        before += sum(map(len, taken))
+        assert {job.circuit_gen for jobs in taken for job in jobs} <= {gen}
+        assert not any([await claim(line) for line in claimers]), "none after the commit"
+        for line, jobs in zip(claimers, taken[:at] + taken[at + 1 :], strict=True):
+            said = [report(job, "fail") for job in jobs]
+            answer = await line.exchange([released(job) for job in jobs], None, now=0.0, reports=said)
+            assert [dict(change.outcomes) for change in answer.changes] == ([{"stale": len(jobs)}] if jobs else [])
+    assert before, "some claim came first"
 
 
 async def test_t12_flushes_claims_and_rescues_do_not_wait_for_each_other_in_a_circle(circuits: CircuitScene) -> None:
