@@ -93,6 +93,7 @@ CONVERSATION: Final = Row(
             (
                 Query(increase("tidegate_database_errors_total", NODE, "operation"), "{{operation}}"),
                 Query(f"sum(tidegate_database_away{{{NODE}}})", "nodes it is away for"),
+                Query(f"sum(1 - tidegate_listening{{{NODE}}})", "nodes no notification reaches"),
                 Query(f"sum(increase(tidegate_database_refused_total{{{NODE}}}[$__rate_interval]))", "attempts spared"),
             ),
         ),

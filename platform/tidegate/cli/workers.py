@@ -236,6 +236,8 @@ def _fields(view: NodeView, answer: Mapping[str, Any]) -> Iterator[tuple[str, st
     yield "heartbeat", f"{span(view.heartbeat_age)} ago"
     yield "memory", _mebibytes(told["rss"])
     yield "event loop", "BLOCKED" if answer["loop"] == "blocked" else f"running, lag {span(told['loop_lag'])}"
+    if told["deaf"]:
+        yield "notifications", "do not arrive; each queue looks for jobs four times each `poll`"
     for queue, pool in told["queues"].items():
         state = "broken" if queue in view.broken else f"{pool['busy']} busy of {pool['alive']}, {pool['target']} wanted"
         last = f", the last {pool['last_job_at']}" if pool["last_job_at"] else ""

@@ -61,6 +61,7 @@ class NodeView:
             "rss": self.status.get("rss"),
             "loop_lag": self.status.get("loop_lag"),
             "clock_skew": self.clock_skew,
+            "deaf": self.status.get("deaf"),
         }
 
     @property

@@ -18,6 +18,7 @@ __all__ = [
     "DATABASE_AWAY",
     "DATABASE_GUARD",
     "DATABASE_REFUSED",
+    "LISTENING",
     "OLDEST_FREE",
     "QUEUE_GATED",
 ]
@@ -100,7 +101,14 @@ DATABASE_REFUSED: Final = Metric(
     Exists.NODE,
 )
 
-DATABASE_GUARD: Final = (DATABASE_AWAY, DATABASE_REFUSED)
-"""What a node's own breaker says of the database."""
+LISTENING: Final = Metric(
+    "tidegate_listening",
+    "gauge",
+    (),
+    "1 while notifications arrive at this node, as one that it sends itself twice a minute proves; else its queues look for jobs.",
+    Exists.NODE,
+)
+DATABASE_GUARD: Final = (DATABASE_AWAY, DATABASE_REFUSED, LISTENING)
+"""What a node says of its ways to the database: of its own breaker, and of what it hears."""
 CIRCUITS_OF_THE_FLEET: Final = (QUEUE_GATED, OLDEST_FREE, CIRCUIT_STATE, CIRCUIT_GATED, CIRCUIT_GATED_AGE, CIRCUIT_OPEN)
 """What the leader's snapshot says of circuits, in the order of the reference."""

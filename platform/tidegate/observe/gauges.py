@@ -52,6 +52,7 @@ def node_gauges(supervisor: QueueSupervisor, queues: Sequence[str]) -> Iterator[
     yield gauge(catalogue.LEADER, {(): float(supervisor.leading)})
     reach = supervisor.reach
     yield gauge(circuit_catalogue.DATABASE_AWAY, {(): float(reach is not None and reach.away)})
+    yield gauge(circuit_catalogue.LISTENING, {(): float(supervisor.switchboard.heard)})
     yield counter(circuit_catalogue.DATABASE_REFUSED, {(): 0.0 if reach is None else reach.refused})
 
 

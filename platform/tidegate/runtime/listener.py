@@ -2,11 +2,15 @@
 
 Notifications only make things quicker: while the connection is away, sessions find the same jobs by looking, a few times a second.
 So losing it is weather, and after each reconnect every session looks once, since what was told meanwhile was not heard.
+
+A connection that listens proves nothing: a pooler may lend its server's side to others, a network may swallow what comes unasked.
+So the node tells itself something, over another connection, at once and from time to time, and is deaf until that arrives.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
@@ -22,6 +26,9 @@ from tidegate.supervision import FunctionChild
 __all__ = ["Listener", "Switchboard"]
 
 LOOK_AGAIN = 60.0  # seconds; whether a pooler is in between changes when somebody moves an address
+TICK = 1.0  # seconds
+ECHO_EVERY = 30  # ticks between one proof and the next
+ECHO_WITHIN = 5  # ticks, not seconds: a loop that was blocked has not looked yet
 logger = logging.getLogger("tidegate.listener")
 
 
@@ -49,7 +56,9 @@ class Switchboard:
         """Called when a circuit moved somewhere in the fleet."""
         self._tell_of: Callable[[str, bool], None] = _nothing
         self.heard = False
-        """Whether notifications arrive."""
+        """Whether notifications arrive, as one that this node sent itself has proved."""
+        self.deaf = False
+        """Whether it was found that they do not."""
 
     def connect(self, queue: str, session: Told) -> None:
         """Send what concerns `queue` to `session` from now on."""
@@ -99,46 +108,76 @@ class Listener(FunctionChild):
         subscribe: Callable[[], Awaitable[Notifications]],
         switchboard: Switchboard,
         *,
+        tell: Callable[[Sequence[str]], Awaitable[None]],
         emit: Callable[[Event], None],
         rng: Random,
     ) -> None:
         super().__init__(self._run, name="listener")
         self.listening = False
+        self._tell = tell
         self._subscribe = subscribe
         self._switchboard = switchboard
         self._emit = emit
         self._rng = rng
 
     def describe(self) -> Mapping[str, object]:
-        """Return whether notifications arrive."""
-        return {"listening": self.listening}
+        """Return whether it listens, and whether notifications arrive."""
+        return {"listening": self.listening, "deaf": self._switchboard.deaf}
 
     async def _run(self) -> None:
-        said = False
         while True:
+            proven = False
             try:
                 subscription = await self._subscribe()
                 try:
-                    if said:
-                        logger.warning("notifications arrive again")
-                    said, self.listening, self._switchboard.heard = False, True, True
+                    self.listening = True
                     self._switchboard.tell_all()
-                    async for told in subscription.notifications():
-                        self._pass_on(told)
+                    await self._listen(subscription)
                 finally:
+                    proven = self._switchboard.heard
                     self.listening = self._switchboard.heard = False
                     await subscription.close()
             except NotTold as error:
-                if not said:
-                    logger.warning("no notifications (%s); queues look for jobs by themselves, four times each `poll`", error)
-                said = True
-                await asyncio.sleep(LOOK_AGAIN)
+                if not proven:  # else a new connection may hear what this one no longer does
+                    self._say(f"no notifications ({error}); queues look for jobs by themselves, four times each `poll`")
+                    await asyncio.sleep(LOOK_AGAIN)
             except DatabaseUnreachable as error:
-                if not said:
-                    logger.warning("no notifications (%s); queues are polled meanwhile", error)
-                said = True
+                self._say(f"no notifications ({error}); queues are polled meanwhile")
                 self._emit(DatabaseFailed("listen", str(error)))
             await asyncio.sleep(self._rng.uniform(0.2, 1.0))
+
+    async def _listen(self, subscription: Notifications) -> None:
+        """Pass on what is told; raise `NotTold` when what this node told itself does not arrive."""
+        word, ticks = await self._tell_itself(), 0
+        async for told in subscription.notifications(TICK):
+            if told is None:
+                ticks += 1
+                if word is not None and ticks >= ECHO_WITHIN:
+                    raise NotTold("what this node told itself did not arrive; a pooler in transaction mode does that")
+                if word is None and (ticks >= ECHO_EVERY or not self._switchboard.heard):
+                    word, ticks = await self._tell_itself(), 0
+            elif told.echo is None:
+                self._pass_on(told)
+            elif told.echo == word:
+                word, ticks, self._switchboard.heard = None, 0, True
+                if self._switchboard.deaf:
+                    self._switchboard.deaf = False
+                    logger.warning("notifications arrive again")
+
+    async def _tell_itself(self) -> str | None:
+        """Say a word that only this node waits for; None: it could not be said, which proves nothing."""
+        word = f"{self._rng.getrandbits(64):016x}"
+        try:
+            await self._tell([json.dumps({"echo": word})])
+        except DatabaseUnreachable:
+            return None
+        return word
+
+    def _say(self, words: str) -> None:
+        """Say it once."""
+        if not self._switchboard.deaf:
+            logger.warning(words)
+        self._switchboard.deaf = True
 
     def _pass_on(self, told: Notification) -> None:
         if told.node is not None:

@@ -30,8 +30,8 @@ __all__ = ["HeartbeatMaker", "Notifications", "Ports", "postgres_ports"]
 class Notifications(Protocol):
     """One subscription to what the fleet tells."""
 
-    def notifications(self) -> AsyncIterator[Notification]:
-        """Yield what is told from now on; raises `DatabaseUnreachable` when the subscription is lost."""
+    def notifications(self, tick: float) -> AsyncIterator[Notification | None]:
+        """Yield what is told from now on, None about every `tick` seconds; raises `DatabaseUnreachable` when it is lost."""
 
     async def close(self) -> None:
         """Hear no more."""

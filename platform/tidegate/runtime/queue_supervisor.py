@@ -101,7 +101,7 @@ class QueueSupervisor(Supervisor):
         self.events.subscribe(self._done.on_event)
         self.scaling = NodeScaling(settings, self.queues, ports, self._done)
         self.runs = Runs(emit=self.events.emit, keeps_time=True)
-        self._switchboard = Switchboard(self.runs)
+        self.switchboard = Switchboard(self.runs)
         self.lag, self._quarantine = LoopLag(), Quarantine()
         self._threads: dict[str, ThreadExecutor] = {}
         self._draining = False
@@ -190,6 +190,7 @@ class QueueSupervisor(Supervisor):
             "queues": pools(self.managers, self._done, self.scaling.staffing),
             "broken": list(self.broken),
             "draining": self._draining,
+            "deaf": self.switchboard.deaf,
             "config": self.settings.fingerprint,
             "loop_lag": None if lag is None else round(lag, 2),
             **self._done.now(),
@@ -224,8 +225,8 @@ class QueueSupervisor(Supervisor):
         known = answers_of(
             self.tree, self.runs, drain=(self.drain, self.asked_to_end.set), drain_timeout=self.settings.drain_timeout
         )
-        answers = Answers(lambda: self.node, requests, known, deaf=lambda: not self._switchboard.heard)
-        self._switchboard.connect_node(lambda node: answers.look() if node in {None, self.node} else None)
+        answers = Answers(lambda: self.node, requests, known, deaf=lambda: not self.switchboard.heard)
+        self.switchboard.connect_node(lambda node: answers.look() if node in {None, self.node} else None)
         return answers
 
     def _patience(self) -> float:
@@ -233,12 +234,12 @@ class QueueSupervisor(Supervisor):
         return START_TIMEOUT + PATIENCE * sum(self.settings.queue(name).executor == "process" for name in self.queues)
 
     def _listener(self) -> Listener:
-        return Listener(self._ports.subscribe, self._switchboard, emit=self.events.emit, rng=self._rng)
+        return Listener(self._ports.subscribe, self.switchboard, tell=self._store.notify, emit=self.events.emit, rng=self._rng)
 
     def _circuits(self) -> CircuitBreakers:
-        self._switchboard.on_circuit = lambda: self.circuits.look()  # noqa: PLW0108 - the keeper puts its own there
+        self.switchboard.on_circuit = lambda: self.circuits.look()  # noqa: PLW0108 - the keeper puts its own there
         return CircuitBreakers(
-            self.circuits, store=self._store, node=lambda: self.node, sessions=self._switchboard, leading=lambda: self.leading,
+            self.circuits, store=self._store, node=lambda: self.node, sessions=self.switchboard, leading=lambda: self.leading,
             emit=self.events.emit, rng=self._rng,
         )  # fmt: skip
 
@@ -247,7 +248,7 @@ class QueueSupervisor(Supervisor):
             ChildSpec("registry", self._registry, shutdown=10.0),
             ChildSpec("queues", self._queue_children, shutdown=None, start_timeout=self._patience()),
             ChildSpec("leader", self._leader),
-            *self.scaling.children(self, self._switchboard, emit=self.events.emit, rng=self._rng, on_restart=self._restarted),
+            *self.scaling.children(self, self.switchboard, emit=self.events.emit, rng=self._rng, on_restart=self._restarted),
         )
         return Supervisor(children, strategy=Strategy.REST_FOR_ONE, name="membership", rng=self._rng, on_restart=self._restarted)
 
@@ -263,7 +264,7 @@ class QueueSupervisor(Supervisor):
             kinds=self._handlers.kinds(),
             poison_after={name: self.settings.queue(name).poison_after for name in self.settings.queue_names},
             status=self.status,
-            cancel=self._switchboard.cancel,
+            cancel=self.switchboard.cancel,
             emit=self.events.emit,
             rng=self._rng,
             coroner=self._forensics,
@@ -291,7 +292,7 @@ class QueueSupervisor(Supervisor):
             store=self._store,
             handlers=self._handlers,
             transactions=ports.transactions,
-            switchboard=self._switchboard,
+            switchboard=self.switchboard,
             runs=self.runs,
             quarantine=self._quarantine,
             application=self._application,

@@ -32,6 +32,8 @@ class Notification:
     circuit: str | None = None
     cancelled: tuple[int, ...] = ()
     """Jobs that somebody cancelled while they ran."""
+    echo: str | None = None
+    """What a node told itself, to know that it hears."""
 
 
 def parse(payload: str) -> Notification | None:
@@ -42,6 +44,8 @@ def parse(payload: str) -> Notification | None:
             return Notification("", node=str(value["node"]))
         if "circuit" in value:
             return Notification("", circuit=str(value["circuit"]))
+        if "echo" in value:
+            return Notification("", echo=str(value["echo"]))
         ready = {int(priority): int(seq) for priority, seq in (value.get("ready") or {}).items()}
         cancelled = tuple(int(job_id) for job_id in value.get("cancel") or ())
         return Notification(str(value["queue"]), ready, value.get("controls") is True, cancelled=cancelled)
@@ -59,12 +63,14 @@ class Subscription:
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
 
-    async def notifications(self) -> AsyncIterator[Notification]:
-        """Yield what is told from now on; raises `DatabaseUnreachable` when the connection is lost."""
+    async def notifications(self, tick: float) -> AsyncIterator[Notification | None]:
+        """Yield what is told from now on, None every `tick` seconds; raises `DatabaseUnreachable` when the connection is lost."""
         with calling("listen"):
-            async for notify in self._connection.notifies():
-                if (notification := parse(notify.payload)) is not None:
-                    yield notification
+            while True:
+                async for notify in self._connection.notifies(timeout=tick):
+                    if (notification := parse(notify.payload)) is not None:
+                        yield notification
+                yield None
 
     async def close(self) -> None:
         """Let the connection go."""

@@ -229,7 +229,7 @@ async def test_t9_a_lost_notification_is_made_up_for_by_looking(relay: Make, mon
     monkeypatch.setattr("tidegate.runtime.listener.Switchboard.on_circuit", lambda *_: None, raising=False)
     shop = await relay()
     async with shop.node() as node:
-        node.supervisor._switchboard.on_circuit = lambda: None
+        node.supervisor.switchboard.on_circuit = lambda: None
         store = node.supervisor._store
         await until(lambda: bool(shop.stand.rows("SELECT FROM tidegate.circuits WHERE name = 'relay'")))
         await store.move_circuit("relay", lambda circuit, now: circuit.force("forced_open", now), rng=float, actor="ana")

@@ -27,6 +27,7 @@ CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     lines.circuits,
     checks.drift,
     checks.notifications,
+    machines.deaf,
     checks.alerts,
     checks.transactions,
     checks.bloat,

@@ -7,7 +7,7 @@ from typing import Final
 
 from tidegate.introspection.doctor.checks import Facts, Finding
 
-__all__ = ["clocks", "disk", "loops", "lost", "tables"]
+__all__ = ["clocks", "deaf", "disk", "loops", "lost", "tables"]
 
 SKEWED: Final = 5.0  # seconds; a request is no slower where anything works
 LOW: Final = 2**30  # bytes; a few minutes of write-ahead log at full load
@@ -61,6 +61,19 @@ def loops(facts: Facts) -> Iterator[Finding]:
                 f"node {node.node} beats and says nothing of itself since {node.said_age or 0.0:.0f} s: its event loop is blocked",
                 "no job of it begins or ends, and no time-out is kept, until the code that blocks it returns",
                 f"tidegate workers stacks {node.node}",
+            )
+
+
+def deaf(facts: Facts) -> Iterator[Finding]:
+    """Every node hears what it tells itself."""
+    for node in facts.nodes:
+        if node.status.get("deaf"):
+            yield Finding(
+                "deaf",
+                "warning",
+                f"no notifications arrive at node {node.node}",
+                "its queues look for jobs four times each `poll` instead: jobs start a little later, and idle nodes cost queries",
+                "give it an address that no pooler in transaction mode stands behind; its log says what it met",
             )
 
 

@@ -147,7 +147,7 @@ class MemoryStore:
         await asyncio.sleep(0)
         for payload in payloads:
             if (told := parse(payload)) is not None:
-                self.database.tell({told.queue: told.ready})
+                self.database.announce(told)
 
     async def register(self, node: NodeRow, *, lease: float) -> bool:
         """See `Store.register`."""

@@ -20,10 +20,14 @@ class MemorySubscription:
         self._ears = _Ears(wake=self._wake.set)
         database.ears.append(self._ears)
 
-    async def notifications(self) -> AsyncIterator[Notification]:
-        """Yield what is told from now on."""
+    async def notifications(self, tick: float) -> AsyncIterator[Notification | None]:
+        """Yield what is told from now on, None whenever nothing was told for `tick` seconds."""
         while True:
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(tick):
+                    await self._wake.wait()
+            except TimeoutError:
+                yield None
             self._wake.clear()
             while self._ears.heard:
                 yield self._ears.heard.popleft()

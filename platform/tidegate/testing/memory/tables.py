@@ -214,14 +214,16 @@ class MemoryDatabase:
     def tell(self, places: Places) -> None:
         """Tell every subscription."""
         for queue, at in places.items():
-            for ears in self.ears:
-                ears.heard.append(Notification(queue, dict(at)))
-                ears.wake()
+            self.announce(Notification(queue, dict(at)))
 
     def tell_circuit(self, circuit: str) -> None:
         """Tell every subscription that a circuit moved."""
+        self.announce(Notification("", circuit=circuit))
+
+    def announce(self, told: Notification) -> None:
+        """Tell every subscription this."""
         for ears in self.ears:
-            ears.heard.append(Notification("", circuit=circuit))
+            ears.heard.append(told)
             ears.wake()
 
     def next_seq(self) -> int:

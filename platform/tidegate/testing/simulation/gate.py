@@ -172,9 +172,12 @@ class FaultySubscription(_Faulty):
         super().__init__(gate, weather)
         self._inner = inner
 
-    async def notifications(self) -> AsyncIterator[Notification]:
+    async def notifications(self, tick: float) -> AsyncIterator[Notification | None]:
         """Yield what arrives."""
-        async for told in self._inner.notifications():
+        async for told in self._inner.notifications(tick):
+            if told is None:
+                yield None
+                continue
             await self._way(self._weather.faults.before)
             if self._weather.happens(self._weather.faults.lost):
                 continue
