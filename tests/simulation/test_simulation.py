@@ -19,7 +19,7 @@ from tidegate.store.protocol import Applied, LostNode
 from tidegate.testing.memory import MemoryDatabase, Row
 from tidegate.testing.simulation import Broken, Faults, simulate
 
-SEEDS = int(os.environ.get("SEEDS", "10"))
+SEEDS = int(os.environ.get("SEEDS", "3"))
 WITHIN = 200  # seeds, within which a planted bug must be found
 CHUNK = 10
 
@@ -41,6 +41,7 @@ if "SEED" in os.environ:
         assert world.referee.ended.keys() == world.referee.enqueued
 
 
+@pytest.mark.long
 def test_what_a_storm_does_is_worth_surviving() -> None:
     """Over a few seeds every misfortune happens, and rescue, refusal and reconciliation do take place."""
     stories = "\n".join(line for seed in range(12) for line in simulate(seed).story)
@@ -119,6 +120,7 @@ class ChargesReleases(MemoryDatabase):
         return super().ack([replace(ack, charged=True) for ack in acks], node, now)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("database", "sentence"),
     [
@@ -134,17 +136,20 @@ def test_a_bug_planted_in_the_store_is_found(database: type[MemoryDatabase], sen
     assert any("claimed" in line for line in broken.story)
 
 
+@pytest.mark.long
 def test_undelivered_events_that_are_dropped_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JobProducer, "on_undelivered", lambda self, events, why: None)
     assert "never ended" in broken_within().what or "left jobs behind" in broken_within().what
 
 
+@pytest.mark.long
 def test_a_node_that_starts_jobs_past_its_deadline_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protocol L5: without the look at the lease just before a start, a thawed node runs what another one was given."""
     monkeypatch.setattr("tidegate.runtime.node_lease.NodeLease.allows_start", lambda self: True)
     assert "not held" in broken_within().what or "runs on" in broken_within().what
 
 
+@pytest.mark.long
 def test_a_broken_seed_tells_its_story(capsys: pytest.CaptureFixture[Any]) -> None:
     with pytest.raises(Broken, match=r"^seed \d+: ") as raised:
         simulate(broken_within(RescuesByAge).seed, database=RescuesByAge)
