@@ -91,6 +91,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "tidegate.listener"]
 
 
+@pytest.mark.long
 async def test_a_network_that_swallows_notifications_is_noticed_said_once_and_covered(
     stand: Stand, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,6 +12,7 @@ from tidegate.events import Events
 from tidegate.observe.labels import KINDS
 from tidegate.runtime.consumer_pool import PoolSize
 from tidegate.runtime.known_circuits import KnownCircuits
+from tidegate.runtime.listener import Switchboard
 from tidegate.runtime.loop_lag import LoopLag
 from tidegate.runtime.runs import Runs
 from tidegate.store.reach import Reach
@@ -68,6 +69,7 @@ class Stage:
         self.leading = self.draining = False
         self.lag = LoopLag()
         self.runs = Runs()
+        self.switchboard = Switchboard(self.runs)
         self.snapshot = None
         self.scaling = SimpleNamespace(needs={})
         self.left = 20.0
