@@ -94,7 +94,7 @@ async def test_t2_the_tripping_failures_of_many_nodes_make_one_transition_one_ev
             assert len(told(listening)) == 1
 
 
-async def test_t3_no_outcome_is_lost_whoever_writes_at_the_same_time(circuits: CircuitScene) -> None:
+async def test_t3_and_r3_no_outcome_is_lost_whoever_writes_at_the_same_time(circuits: CircuitScene) -> None:
     await circuits.begin(plan(window="time", window_size=600, minimum=1_000))
     nodes = await lines(circuits, 6)
     await circuits.scene.enqueue(*[new()] * 30)
@@ -117,7 +117,7 @@ async def test_t3_no_outcome_is_lost_whoever_writes_at_the_same_time(circuits: C
     assert (state.calls, state.failures) == (12 * 7 + 30, 30)
 
 
-async def test_t4_results_of_runs_from_before_a_transition_are_stale_and_counted_as_such(circuits: CircuitScene) -> None:
+async def test_t4_and_r2_results_of_runs_from_before_a_transition_are_stale_and_counted_as_such(circuits: CircuitScene) -> None:
     await circuits.scene.enqueue(*[new()] * 2)
     early = await circuits.scene.claim()
     await circuits.fail(5)
@@ -202,7 +202,7 @@ async def test_t8_the_last_permit_comes_back_where_its_job_was_cancelled(circuit
         assert (await circuits.state()).permits == 1
 
 
-async def test_t10_a_nodes_own_clock_decides_nothing(circuits: CircuitScene) -> None:
+async def test_t10_and_r1_a_nodes_own_clock_decides_nothing(circuits: CircuitScene) -> None:
     await circuits.scene.enqueue(*[new()] * 5)
     jobs = await circuits.scene.claim()
     line = await circuits.scene.line()

@@ -47,7 +47,7 @@ async def test_a_claim_tells_the_generation_of_each_jobs_circuit(circuits: Circu
         assert [(job.kind, job.circuit_gen) for job in claimed.jobs] == [(KIND, 1), (OTHER, 0)]
 
 
-async def test_failures_that_ride_on_the_ack_open_it_and_leave_their_evidence(circuits: CircuitScene) -> None:
+async def test_r17_failures_that_ride_on_the_ack_open_it_and_leave_their_evidence(circuits: CircuitScene) -> None:
     jobs = await circuits.fail(5)
     state = await circuits.state()
     assert (state.state, state.gen, state.gates, state.reason, state.trips) == ("open", 1, True, "failure_rate", 1)
@@ -62,7 +62,7 @@ async def test_failures_that_ride_on_the_ack_open_it_and_leave_their_evidence(ci
     assert event["sample_job_ids"] == [job.id for job in jobs][::-1]
 
 
-async def test_gated_jobs_stay_ready_and_untouched(circuits: CircuitScene) -> None:
+async def test_r8_gated_jobs_stay_ready_and_untouched(circuits: CircuitScene) -> None:
     await circuits.open()
     [mine, other] = await circuits.scene.enqueue(new(), new(kind=OTHER))
     before = circuits.scene.look("jobs", *UNTOUCHED, id=mine)
@@ -105,7 +105,7 @@ async def test_a_circuit_whose_row_is_missing_gets_one(circuits: CircuitScene) -
     assert (await circuits.state()).failures == 2
 
 
-async def test_half_open_gives_as_many_permits_as_there_are_probes_oldest_first(circuits: CircuitScene) -> None:
+async def test_r10_and_r13_half_open_gives_as_many_permits_as_there_are_probes_oldest_first(circuits: CircuitScene) -> None:
     await circuits.half_open()
     ids = await circuits.scene.enqueue(*[new()] * 6)
     assert await circuits.scene.claim(hints=[(0, 0)]) == [], "plain claims give none"
@@ -127,7 +127,7 @@ async def test_no_permit_is_used_where_no_job_is_ready(circuits: CircuitScene) -
     assert (await circuits.state()).permits == 0
 
 
-async def test_good_probes_close_it_and_failed_ones_open_it_again(circuits: CircuitScene) -> None:
+async def test_r11_good_probes_close_it_and_failed_ones_open_it_again(circuits: CircuitScene) -> None:
     await circuits.half_open()
     await circuits.scene.enqueue(*[new()] * 3)
     jobs = (await circuits.claim()).jobs
@@ -174,7 +174,7 @@ async def test_permits_of_another_generation_are_void(circuits: CircuitScene) ->
     assert (await circuits.state()).permits == 2
 
 
-async def test_a_rescue_takes_permits_back(circuits: CircuitScene) -> None:
+async def test_r12_a_rescue_takes_permits_back(circuits: CircuitScene) -> None:
     await circuits.half_open()
     await circuits.node("n2", lease=0.001)
     await circuits.scene.enqueue(*[new()] * 3)
@@ -208,7 +208,7 @@ async def test_the_leader_finds_permits_that_nobody_holds(circuits: CircuitScene
     assert await circuits.store.recount_permits() == []
 
 
-async def test_after_closing_permits_double_until_they_are_gone(circuits: CircuitScene) -> None:
+async def test_r14_after_closing_permits_double_until_they_are_gone(circuits: CircuitScene) -> None:
     await circuits.begin(plan(ramp=5, needed=2))
     await circuits.half_open()
     await circuits.scene.enqueue(*[new()] * 20)
@@ -253,7 +253,7 @@ async def test_an_observing_circuit_holds_nothing_back_and_computes_all_the_same
     assert (state.state, state.gen, state.calls) == ("closed", 3, 0)
 
 
-async def test_by_hand_it_says_who_and_why(circuits: CircuitScene) -> None:
+async def test_r15_by_hand_it_says_who_and_why(circuits: CircuitScene) -> None:
     change = await circuits.move(
         lambda circuit, now: circuit.force("forced_open", now, until=now + 7_200), actor="ana", note="maintenance of the relay"
     )
@@ -274,7 +274,7 @@ async def test_a_forced_open_circuit_gates_even_where_it_only_observes(circuits:
     assert (await circuits.state()).gates
 
 
-async def test_one_job_counts_once_however_often_it_fails(circuits: CircuitScene) -> None:
+async def test_r5_one_job_counts_once_however_often_it_fails(circuits: CircuitScene) -> None:
     await circuits.scene.enqueue(new())
     line = await circuits.scene.line()
     for _ in range(8):

@@ -282,3 +282,24 @@ async def test_a_lock_on_the_circuits_does_not_stop_other_jobs(relay: Make) -> N
             other_session.rollback()
         await enqueue(shop, send, 5)
         await until(lambda: shop.attempts() == 5, within=30)
+
+
+async def test_r9_an_open_circuit_lets_probes_through_when_its_time_is_over_with_no_job_there(relay: Make) -> None:
+    shop = await relay()
+    async with shop.node() as node:
+        await until(lambda: bool(shop.stand.rows("SELECT FROM tidegate.circuits WHERE name = 'relay'")))
+        await node.supervisor._store.move_circuit("relay", lambda circuit, now: circuit.hold_off(now, 0.2), rng=float)
+        await until(lambda: shop.states()[-2:] == ["open", "half_open"], what="the node's own tick")
+    assert shop.state()["permits"] == 0
+
+
+async def test_r16_what_runs_when_its_circuit_opens_goes_on_to_its_end(relay: Make) -> None:
+    shop = await relay()
+    async with shop.node() as node:
+        [job_id] = await shop.tide.enqueue_many([slow_send.call(1, 1.0)])
+        await until(lambda: shop.attempts("begin") == 1, what="the job to run")
+        await node.supervisor._store.move_circuit("relay", lambda circuit, now: circuit.force("forced_open", now), rng=float)
+        await until(lambda: node.supervisor.circuits["relay"].shut, what="the node to hear of it")
+        await shop.stand.end(job_id)
+    assert shop.attempts("begin") == shop.attempts("end") == 1
+    assert shop.done() == 1

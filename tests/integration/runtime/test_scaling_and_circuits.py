@@ -54,7 +54,7 @@ async def held_back(stand: Stand, node: Node, n: int) -> list[int]:
     return await stand.tide.enqueue_many([slow_send.call(k, 1.0) for k in range(n)])
 
 
-async def test_jobs_behind_an_open_circuit_are_no_demand_and_are_again_once_it_closes(relay: Stand) -> None:
+async def test_r19_jobs_behind_an_open_circuit_are_no_demand_and_are_again_once_it_closes(relay: Stand) -> None:
     async with relay.node(queues=["email"]) as node:
         ids = await held_back(relay, node, 40)
         await until(lambda: order(relay).reason == "asleep", what="the pool to be put to sleep")

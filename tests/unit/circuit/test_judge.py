@@ -77,7 +77,7 @@ def because(outcome: Any, error: BaseException) -> Any:
     ],
     ids=repr,
 )
-def test_what_an_outcome_says(outcome: Outcome, result: str) -> None:
+def test_r6_what_an_outcome_says(outcome: Outcome, result: str) -> None:
     assert judge(outcome) == result
 
 

@@ -82,7 +82,7 @@ CLOSED_OR_OPEN = [
 
 
 @pytest.mark.parametrize(("config", "script", "state"), [row[1:] for row in CLOSED_OR_OPEN], ids=[row[0] for row in CLOSED_OR_OPEN])
-def test_what_opens_a_circuit(config: dict[str, Any], script: str, state: str) -> None:
+def test_r4_what_opens_a_circuit(config: dict[str, Any], script: str, state: str) -> None:
     assert run(circuit(**config), script).state == state
 
 
@@ -182,7 +182,7 @@ def test_a_slow_probe_has_failed() -> None:
     assert (one.state, one.reason) == ("open", "probe_failed")
 
 
-def test_openings_grow_to_the_cap_and_begin_anew_after_a_closing() -> None:
+def test_r7_openings_grow_to_the_cap_and_begin_anew_after_a_closing() -> None:
     one = opened()
     lengths = []
     for _ in range(6):

@@ -497,7 +497,7 @@ def test_queues_that_nobody_declared_cannot_grow_a_scrape_without_end():
     assert scraped(stage, "tidegate_queue_oldest_ready_age_seconds", metrics=metrics)[OTHER,] == 2.0
 
 
-def test_circuits_are_told_by_what_was_heard_and_what_the_leader_knows():
+def test_r18_circuits_are_told_by_what_was_heard_and_what_the_leader_knows():
     stage = Stage()
     stage.circuits = KnownCircuits(CircuitPlan([CircuitSpec("smtp", kinds=("mail:send",)), CircuitSpec("gpu", expected=False)]))
     metrics = Metrics(stage)
