@@ -70,7 +70,7 @@ LOST: Final = (
     Column("WHY", cut=True),
 )
 IN_COLUMNS: Final = {"demand", "buffered", "running", "zombies"}
-UNSAID: Final = {"kind", "name", "state", "strategy", "subscriptions", "consumers", "hints", "mailbox", "node"}
+UNSAID: Final = {"kind", "name", "state", "strategy", "subscriptions", "consumers", "hints", "mailbox", "node", "target"}
 """What the other columns say, or what only --json is for."""
 
 
@@ -266,12 +266,18 @@ def _lines(node: Mapping[str, Any], depth: int = 0) -> Iterator[Sequence[str]]:
 
 def _more(detail: Mapping[str, Any]) -> str:
     said = {name: value for name, value in detail.items() if name not in IN_COLUMNS | UNSAID}
-    words = [name if value is True else f"{name} {_short(value)}" for name, value in said.items() if value not in (False, None)]
+    words = [name if value is True else _short(name, value) for name, value in said.items() if value not in (False, None)]
     return ", ".join(str(detail.get("strategy") or "").split() + words) or NOTHING
 
 
-def _short(value: Any) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+def _short(name: str, value: Any) -> str:
+    match name:
+        case "rss":
+            return f"memory {_mebibytes(value)}"
+        case "cpu_seconds":
+            return f"CPU {span(value)}"
+        case _:
+            return f"{name} {value:.1f}" if isinstance(value, float) else f"{name} {value}"
 
 
 def _mebibytes(size: Any) -> str:

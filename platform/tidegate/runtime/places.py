@@ -17,8 +17,7 @@ from traceback import FrameSummary
 from types import FrameType
 from typing import Any, Final
 
-import psutil
-
+from tidegate.runtime.usage import used
 from tidegate.supervision import ProcessChild, frames_of
 
 __all__ = ["InProcess", "InTask", "InThread", "frames_in", "told"]
@@ -107,12 +106,7 @@ class InProcess:
 
     def used(self) -> dict[str, float | None]:
         """Return the memory that the process has now, in bytes, and the processor's time that it has used, in seconds."""
-        try:
-            process = psutil.Process(self.process.pid)
-            times = process.cpu_times()
-            return {"rss": process.memory_info().rss, "cpu_seconds": times.user + times.system}
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            return {"rss": None, "cpu_seconds": None}
+        return used(self.process.pid)
 
 
 def frames_in(thread: int) -> list[FrameSummary]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.cli.shop import Shop
+from tests.integration.cli.test_workers import walk
 from tests.support.jobs import blocks_the_loop
 from tests.support.postgres import Server
 from tests.support.processes import NodeProcess
@@ -127,6 +129,11 @@ def test_a_process_that_loops_for_ever_is_shown_and_goes_on_as_if_nothing_had_be
     assert told["cpu_seconds"] > 0
     over.touch()
     yard.until(lambda: yard.state(job) == "completed")
+    idle = yard.json("workers", "show", yard.node)
+    [process] = [each for each in walk(idle["tree"]) if str(each["detail"].get("target")).endswith("inside:main")]
+    assert process["detail"]["rss"] > 2**20
+    assert process["detail"]["cpu_seconds"] > 0
+    assert re.search(r"jobs 1, memory \d+ MiB, CPU \d", yard.run("workers", "show", yard.node).stdout)
 
 
 def test_a_coroutine_in_a_process_is_shown_where_it_waits(yard: Yard) -> None:

@@ -9,6 +9,7 @@ import psutil
 
 from tidegate.runtime.processes.verdicts import size
 from tidegate.runtime.processes.wire import Order
+from tidegate.runtime.usage import used
 from tidegate.supervision import ProcessChild, Reason, Shutdown, expected
 
 __all__ = ["WARM_TIMEOUT", "ConsumerProcess"]
@@ -34,8 +35,9 @@ class ConsumerProcess(ProcessChild):
         """Whether it must not be given another one."""
 
     def describe(self) -> Mapping[str, object]:
-        """Return what there is to know about the process."""
-        return {**super().describe(), "jobs": self.jobs}
+        """Return what there is to know about the process, and what it uses, busy or idle."""
+        running = self.ended is None and bool(self.facts)
+        return {**super().describe(), "jobs": self.jobs, **(used(self.pid) if running else {})}
 
     def worn(self, *, max_jobs: int, max_memory: int) -> str:
         """Return why it is to be replaced by a fresh one; nothing where it is not. A limit of 0 is none."""
