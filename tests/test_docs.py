@@ -160,6 +160,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not dead, f"{name_of(page)} links to what is not there: {dead}"
 
 
+def test_every_page_is_reached_from_the_list_of_pages() -> None:
+    reached, ahead = set[Path](), [ROOT / "docs" / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page in reached or not page.is_relative_to(ROOT / "docs"):
+            continue
+        reached.add(page)
+        for found in LINK.finditer(page.read_text("utf-8")):
+            there = (page.parent / (found["target"] or "").partition("#")[0]).resolve()
+            ahead += there.glob("*.md") if there.is_dir() else [there] if there.suffix == ".md" and there.exists() else []
+    alone = sorted(name_of(page) for page in ROOT.glob("docs/**/*.md") if page not in reached)
+    assert not alone, f"no link leads from docs/README.md to {', '.join(alone)}"
+
+
 def headings(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)

@@ -97,7 +97,7 @@ async def run(
                         tide,
                         plan(rate, seconds, rng, departures(start), crash=settings.queue("ml").executor == "process"),
                         stop=stop,
-                        sent=lambda batch, ids: _sent(batch, ids, tally, look),
+                        sent=lambda batch, ids: _sent(batch, ids, tally, look, watch.say),
                     )
                     outage.end()
                     settled = await _settled(node, tally, look, stop)
@@ -122,9 +122,11 @@ def _home(folder: Path) -> Path:
     return folder if folder.parts[-2:] == (".tidegate", "demo") else folder / ".tidegate" / "demo"
 
 
-def _sent(batch: Sequence[Planned], ids: Sequence[int], tally: Tally, look: Callable[[], None]) -> None:
+def _sent(batch: Sequence[Planned], ids: Sequence[int], tally: Tally, look: Callable[[], None], say: Callable[[str], None]) -> None:
     for planned, job_id in zip(batch, ids, strict=True):
         tally.enqueued(planned.queue, [job_id])
+        if planned.call.kwargs.get("broken_off"):
+            say(f"job {job_id} is to read a page whose upload broke off, on purpose: it takes its process with it, once")
     look()
 
 
