@@ -17,13 +17,20 @@ import psycopg
 import pytest
 
 from tests.integration.cli.shop import Shop
-from tests.support import jobs
+from tests.support import circuit_jobs, jobs
 from tests.support.processes import NodeProcess
 from tests.support.stand import write_settings
 from tidegate import Tidegate
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "incident.md"
-CAUSES = ("its event loop is blocked", " was lost: ", " is paused, ", " has been open for ", "no live node serves")
+CAUSES = (
+    "circuit relay is open",
+    "its event loop is blocked",
+    " was lost: ",
+    " is paused, ",
+    " has been open for ",
+    "no live node serves",
+)
 HEAD = """\
 # An incident, from the command line
 
@@ -78,7 +85,9 @@ def shop(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Shop
     monkeypatch.setenv("TIDEGATE_DATABASE", database)
     monkeypatch.setenv("TRACE_FILE", str(tmp_path / "trace"))
     monkeypatch.chdir(tmp_path)
-    write_settings(tmp_path, lease=3, kill_after=200)
+    config = write_settings(tmp_path, lease=3, kill_after=200)
+    told = config.read_text("utf-8").replace("[tests.support.jobs]", "[tests.support.jobs, tests.support.circuit_jobs]")
+    config.write_text(f"{told}  forked: {{}}\ncircuits: {{relay: {{minimum: 3, open_for: 600}}}}\n", "utf-8")
     return Shop(tmp_path, database)
 
 
@@ -90,16 +99,17 @@ def test_each_cause_is_found_within_two_commands(shop: Shop) -> None:
 
         mailer, blocked, frozen = up("email"), up("analytics"), up("threads")
         tide = stack.enter_context(Tidegate.connect_sync(shop.database, config=shop.folder / "queues.yaml"))
-        failing = [tide.enqueue(jobs.raises.call("os").options(max_attempts=1)) for _ in range(3)]
+        (shop.folder / "down").touch()
+        failing = [tide.enqueue(circuit_jobs.send.call(n).options(max_attempts=1)) for n in range(3)]
         shop.until(lambda: all(shop.state(job) == "dead" for job in failing))
         held = tide.enqueue(jobs.blocking_note.call(1, 600.0).options(queue="threads"))
         shop.until(lambda: shop.state(held) == "running")
         blocking = tide.enqueue(jobs.blocks_the_loop.call(280.0).options(queue="analytics"))
-        shop.until((shop.folder / "trace").exists)
+        shop.until(lambda: shop.state(blocking) == "running")
         frozen.signal(signal.SIGSTOP)
         stack.callback(frozen.signal, signal.SIGCONT)
         shop.run("queues", "pause", "email")
-        waiting = tide.enqueue(jobs.note.call(1))
+        waiting = tide.enqueue(circuit_jobs.send.call(4))
         holder = stack.enter_context(psycopg.connect(shop.database))
         holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         holder.execute("SELECT count(*) FROM tidegate.jobs")
@@ -108,7 +118,7 @@ def test_each_cause_is_found_within_two_commands(shop: Shop) -> None:
             said = json.loads(shop.run("doctor", "--old-transaction", "1", "--json").stdout)
             return {finding["check"] for finding in said}
 
-        wanted = {"loop_blocked", "lost", "transactions", "paused"}
+        wanted = {"loop_blocked", "lost", "transactions", "paused", "circuit"}
         shop.until(lambda: wanted <= found(), what="the doctor to find it")
         names = {mailer.node(): "node-a", blocked.node(): "node-b", frozen.node(): "node-c"}
         names |= {str(holder.info.backend_pid): "4711", platform.node(): "web1"}
@@ -118,10 +128,14 @@ def test_each_cause_is_found_within_two_commands(shop: Shop) -> None:
         assert "time.sleep(seconds)" in transcript.type("workers", "stacks", blocked.node(), str(blocking))
         transcript.tell("What the frozen node held; the others have taken it back already:")
         assert str(held) in transcript.type("workers", "list", "--lost")
-        transcript.tell("Why a mail does not go out:")
-        assert "tidegate queues resume email" in transcript.type("jobs", "explain", str(waiting))
-        transcript.tell("And the dependency that fails: three letters, one cause.")
-        assert "OSError" in transcript.type("dlq", "group")
+        transcript.tell("Why a mail does not go out: for two reasons.")
+        explained = transcript.type("jobs", "explain", str(waiting))
+        assert "tidegate queues resume email" in explained
+        assert "tidegate circuits show relay" in explained
+        transcript.tell("What opened the circuit, by which errors and jobs:")
+        assert "ConnectionRefusedError" in transcript.type("circuits", "show", "relay")
+        transcript.tell("And what died of the dependency that fails: three letters, one cause.")
+        assert "ConnectionRefusedError" in transcript.type("dlq", "group")
         blocked.process.kill()
     page = "\n".join([HEAD, *transcript.parts])
     if os.environ.get("WRITE_DOCS"):

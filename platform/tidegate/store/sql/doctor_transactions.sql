@@ -2,7 +2,7 @@
 SELECT what, id, age, detail
 FROM (
     SELECT 'transaction' AS what, a.pid::text AS id, extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS age,
-        format('%%s, %%s, by %%s: %%s', a.state, a.application_name, a.usename, left(regexp_replace(a.query, '\s+', ' ', 'g'), 120)) AS detail
+        format('%%s, by %%s: %%s', concat_ws(', ', a.state, nullif(a.application_name, '')), a.usename, left(regexp_replace(a.query, '\s+', ' ', 'g'), 120)) AS detail
     FROM pg_stat_activity AS a
     WHERE a.xact_start IS NOT NULL AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'
         AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
