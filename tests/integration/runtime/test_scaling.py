@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.support import jobs
+from tests.support.processes import NodeProcess
 from tests.support.stand import Stand, until
 from tidegate.introspection import Operator, Sizes
 from tidegate.runtime.node import Node
-from tidegate.store.connection import connect
+from tidegate.store.connection import connect, connect_async
+from tidegate.store.pruning import prune_rows
 from tidegate.store.scaling import Logged, PostgresScaling, Verdict
 
 QUEUES = """\
@@ -113,6 +117,47 @@ async def test_busy_consumers_finish_their_job_when_the_pool_shrinks(stand: Stan
         ends = [await stand.end(job_id, within=60) for job_id in ids]
     assert [end["attempt"] for end in ends] == [1] * 6
     assert [end["state"] for end in ends] == ["completed"] * 6
+
+
+@pytest.mark.long
+async def test_a_size_by_hand_outlives_a_leader_that_is_killed(stand: Stand) -> None:
+    config = configured(stand, least=0, most=10, scaling=", cooldown: 0.5")
+    stand.config.write_text(f"lease: 4\n{stand.config.read_text('utf-8')}", "utf-8")
+    scale(config, 6, seconds=3600)
+
+    def sizes() -> dict[str, int]:
+        live = "SELECT id, status FROM tidegate.nodes WHERE NOT dead AND expires > clock_timestamp()"
+        rows = stand.rows(live)
+        return {row["id"]: row["status"].get("queues", {}).get("email", {}).get("alive", 0) for row in rows}
+
+    def leader() -> str | None:
+        rows = stand.rows("SELECT node FROM tidegate.leader WHERE expires > clock_timestamp()")
+        return rows[0]["node"] if rows else None
+
+    with NodeProcess(stand.database, stand.folder) as one, NodeProcess(stand.database, stand.folder) as two:
+        await until(lambda: list(sizes().values()) == [3, 3], what="half for each")
+        lost, left = (one, two) if leader() == one.node() else (two, one)
+        lost.signal(signal.SIGKILL)
+        lost.end()
+        await until(lambda: leader() == left.node(), what="the other one to lead")
+        await until(lambda: sizes() == {left.node(): 6}, what="all for the one that is left")
+        scale(stand, None)
+        await until(lambda: sizes() == {left.node(): 0}, what="automatic again")
+        left.signal(signal.SIGTERM)
+        assert left.end() == 0
+
+
+async def test_decisions_are_kept_for_two_weeks(stand: Stand) -> None:
+    stand.execute("INSERT INTO tidegate.leader (node, expires) VALUES ('n1', clock_timestamp() + interval '1 min')")
+    for _ in range(3):
+        await PostgresScaling(stand.tide.engine).decide("n1", [Verdict("email", 3, "base", 2.5, {"n1": 3}, 7, 0.5, logged())])
+    stand.execute(
+        "UPDATE tidegate.scaling_decisions SET at = at - interval '15 days' "
+        "WHERE id < (SELECT max(id) FROM tidegate.scaling_decisions)"
+    )
+    async with await connect_async(stand.database) as connection:
+        assert await prune_rows(connection, dead=3600, most=10) == 2
+    assert len(stand.rows("SELECT FROM tidegate.scaling_decisions")) == 1
 
 
 class TestWhatIsWrittenDown:

@@ -65,10 +65,22 @@ class Roomy(Host):
         return Limits(1e12, 10**12, float("inf"), {})
 
 
+class Tight(Host):
+    """A machine that has what it is given."""
+
+    def __init__(self, *, memory: float = 1e12, consumers: float = float("inf")) -> None:
+        super().__init__()
+        self.limits = Limits(memory, 10**12, consumers, {"email": 10**9})
+
+    def look(self, dt: float, *, consumers: int, processes: Mapping[str, Any]) -> Limits:
+        del dt, consumers, processes
+        return self.limits
+
+
 class Scene:
     """One node's scaler over tables."""
 
-    def __init__(self, tables: Tables, node: str, *, most: int = 10) -> None:
+    def __init__(self, tables: Tables, node: str, *, most: int = 10, host: Host | None = None) -> None:
         settings = Settings(queues={"email": {"consumers": {"min": 0, "max": most}}})
         self.tables, self.node = tables, node
         self.staffing = Staffing([settings.queue("email")], acts=True)
@@ -87,7 +99,7 @@ class Scene:
             health=lambda: None,
             emit=self.events.append,
             rng=Random(1),
-            host=Roomy(),
+            host=host or Roomy(),
         )
 
     @property
@@ -102,10 +114,10 @@ class Scene:
         raise AssertionError("it did not come to pass")
 
 
-def play(story: Callable[[Scene, Tables], Any], *, nodes: Sequence[str] = ("n1",)) -> None:
+def play(story: Callable[[Scene, Tables], Any], *, nodes: Sequence[str] = ("n1",), host: Host | None = None) -> None:
     async def run() -> None:
         tables = Tables(*nodes)
-        scene = Scene(tables, "n1")
+        scene = Scene(tables, "n1", host=host)
         await scene.scaler.start()
         try:
             await story(scene, tables)
@@ -210,6 +222,21 @@ def test_a_job_that_comes_to_an_empty_pool_wakes_one_consumer_at_once() -> None:
         assert not scene.staffing.wake("no such queue")
 
     play(story)
+
+
+@pytest.mark.parametrize(
+    ("host", "size", "cap"),
+    [(Tight(memory=1e11 + 3.5e9), 3, "memory"), (Tight(consumers=2), 2, "cpu"), (Tight(memory=0), 0, "memory")],
+    ids=["some memory", "busy processors", "no memory"],
+)
+def test_a_host_gives_what_it_has_and_says_what_it_is_short_of(host: Host, size: int, cap: str) -> None:
+    async def story(scene: Scene, tables: Tables) -> None:
+        scene.leading, tables.leader, tables.ready = True, "n1", 500
+        post = scene.staffing["email"]
+        await scene.until(lambda: post.share is not None and post.share > size and post.cap)
+        assert (scene.size, post.reason, post.cap) == (size, cap, cap)
+
+    play(story, host=host)
 
 
 @pytest.mark.parametrize(
