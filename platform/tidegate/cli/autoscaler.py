@@ -143,7 +143,7 @@ def simulate_trace(trace: str, as_json: bool, **options: Any) -> None:
     from tidegate.cli.simulating import Asked, replay  # noqa: PLC0415 - costs what `--help` should not pay
 
     plot = options.pop("plot")
-    asked = Asked(trace=trace, **options)
+    asked = Asked(trace=trace, drawn=plot is not None, **options)
     runs = replay(asked)
     if plot is not None:
         from tidegate.cli.pictures import draw_runs  # noqa: PLC0415 - likewise

@@ -33,6 +33,8 @@ class Asked:
     variation: float = 1.0
     speed: float = 1.0
     seed: int = 1
+    drawn: bool = False
+    """Whether the course of each run is wanted, and not just its sums."""
 
 
 def replay(asked: Asked) -> list[tuple[Figures, Run]]:
@@ -46,9 +48,23 @@ def replay(asked: Asked) -> list[tuple[Figures, Run]]:
     trace = read_trace(lines.splitlines(), reading, rng=Random(asked.seed))
     runs = []
     quiet = len(trace) * len(names) < LONG or not sys.stderr.isatty()
-    with click.progressbar(list(zip(names, made, strict=True)), label="simulating", file=sys.stderr, hidden=quiet) as bar:
-        for name, policy in bar:
-            run = simulate(trace, policy, min_consumers=asked.least, startup=asked.startup, tick=asked.tick)
+    total = len(trace) * len(names)
+    with click.progressbar(length=total, label="simulating", file=sys.stderr, hidden=quiet) as bar:
+        for done, (name, policy) in enumerate(zip(names, made, strict=True)):
+
+            def tell(arrived: int, before: int = done * len(trace)) -> None:
+                bar.update(before + arrived - bar.pos)
+
+            run = simulate(
+                trace,
+                policy,
+                min_consumers=asked.least,
+                startup=asked.startup,
+                tick=asked.tick,
+                keep_moments=asked.drawn,
+                on_progress=tell,
+            )
+            tell(len(trace))
             runs.append((figures(name, run, target_latency=asked.target_latency), run))
     return runs
 

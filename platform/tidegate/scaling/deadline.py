@@ -34,16 +34,19 @@ class Preset(NamedTuple):
     """Restart costs (start-ups or ticks, whichever is longer) for which a consumer is kept that is no longer needed."""
 
 
-PRESETS: Final = {"economy": Preset(0.9, 0.4, 0.0), "balanced": Preset(0.8, 0.5, 2.0), "latency": Preset(0.4, 1.0, 5.0)}
+PRESETS: Final = {"economy": Preset(0.9, 0.4, 0.0), "balanced": Preset(0.85, 0.45, 2.0), "latency": Preset(0.4, 1.0, 5.0)}
 
 MEMORY: Final = 5.0  # seconds that the arrival rate is averaged over
-DRIFT: Final = 10.0  # seconds for which a smaller pool must do without growing again
+DRIFT: Final = 12.0  # seconds for which a smaller pool must do without growing again
 BACKLOG: Final = (
     0.7  # of what drains the line within the patience, beside the floor; measured: 1 doubles the changes in a steady load
 )
 UNKNOWN: Final = 8  # completions before which nothing is known of service times
 CAUTIOUS: Final = 4  # consumers that are started before that; then twice as many each tick
 COOLDOWN: Final = 60.0  # seconds without any work before the last consumer goes, where none is a size
+NEEDED: Final = 5.0  # seconds for which a consumer stays that was needed
+REST: Final = 12.0  # seconds from one small step down to the next; without, a steady load makes half as many changes again
+SMALL: Final = 0.25  # of the pool
 SLICE: Final = 0.25  # of a tick: the shortest time that a new consumer is counted on for
 
 
@@ -77,6 +80,9 @@ class DeadlinePolicy:
         self._line = WaitingLine()
         self._clock = 0.0
         self._active_at = -math.inf
+        self._target = 0
+        self._shrunk_at = -math.inf
+        self._needs: deque[tuple[float, int]] = deque()
         self._keeps: deque[tuple[float, int]] = deque()
 
     def __repr__(self) -> str:
@@ -112,6 +118,9 @@ class DeadlinePolicy:
         self._rate.add(seen.arrived, seen.dt)
         self._service.add(seen)
         self._line.add(self._clock, seen.arrived, seen.ready)
+        if seen.target < self._target:
+            self._shrunk_at = self._clock - max(seen.dt, 0.0)
+        self._target = seen.target
         if seen.ready or seen.busy or seen.arrived or seen.completed:
             self._active_at = self._clock
 
@@ -142,21 +151,26 @@ class DeadlinePolicy:
         return seen.alive + short / ((seconds - self._startup) / service + 1)
 
     def _want(self, seen: Observation, need: float, why: str) -> tuple[int, str]:
-        """Follow the need upwards at once, downwards when the line runs dry and nothing within the hold needed more."""
+        """Follow the need upwards at once, downwards when the line runs dry and what is there was not needed for a while."""
         size = math.ceil(need - 1e-9)
         drift = self._suffices(seen, seen.ready + self._rate.value * DRIFT, DRIFT + self._patience)
         keep = max(size, math.ceil(drift - 1e-9), self._min)
         self._keeps.append((self._clock, keep))
         while self._keeps[0][0] < self._clock - self._hold - 1e-9:
             self._keeps.popleft()
+        self._needs.append((self._clock, size))
+        while self._needs[0][0] <= self._clock - NEEDED + 1e-9:
+            self._needs.popleft()
         if size > seen.target:
             return min(size, self._cautious(seen)), why
         spare = max(seen.alive - self._rate.value * self._service.mean, 0.0) * self._tick
         if seen.ready * self._service.mean > spare:
             return seen.target, why if size == seen.target else "hold"
         kept = max(size for _, size in self._keeps)
-        if kept < seen.target:
-            return kept, "idle"
+        if kept < seen.target and max(size for _, size in self._needs) < seen.target:
+            small = seen.target - kept <= max(1, SMALL * seen.target)
+            if not small or self._clock - self._shrunk_at >= REST:
+                return kept, "idle"
         return seen.target, why if size == seen.target else "hold"
 
     def _cautious(self, seen: Observation) -> int:

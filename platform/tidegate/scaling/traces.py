@@ -149,10 +149,14 @@ def _from_buckets(
     arrival, count, service, variation = columns
     times = [_time(number, row.get(arrival)) for number, row in rows]
     counts = [_number(number, row.get(count)) for number, row in rows]
-    if len(rows) < 2 or any(later <= earlier for earlier, later in pairwise(times)):
-        raise BadTrace("buckets of time must be two or more, one after the other")
-    if min(counts) < 0:
-        raise BadTrace("no bucket can have fewer than 0 jobs")
+    if len(rows) < 2:
+        raise BadTrace("the trace has one bucket of time: two or more tell how long they are")
+    for (number, _), (earlier, later) in zip(rows[1:], pairwise(times), strict=True):
+        if later <= earlier:
+            raise BadTrace(f"line {number} of the trace has a bucket of time that is not after the one before")
+    for (number, _), jobs in zip(rows, counts, strict=True):
+        if jobs < 0:
+            raise BadTrace(f"line {number} of the trace has fewer than 0 jobs: {jobs:g}")
     widths = [later - earlier for earlier, later in pairwise(times)]
     widths.append(widths[-1])
     rates = counts if count.lower() in RATE else [n / width for n, width in zip(counts, widths, strict=True)]
@@ -166,17 +170,17 @@ def _from_buckets(
     scale = reading.speed
     if reading.load is not None and total > 0:
         scale = reading.load * sum(widths) / (total * mean)
-    jobs = []
+    arrivals = []
     for start, width, rate, seconds, spread in zip(times, widths, rates, means, varying, strict=True):
         at, end = (start - times[0]) / reading.speed, (start - times[0] + width) / reading.speed
         while rate > 0 and (at := at + rng.expovariate(rate * scale)) < end:
-            jobs.append(Arrival(at, lognormal(seconds, spread, rng)))
-    return jobs
+            arrivals.append(Arrival(at, lognormal(seconds, spread, rng)))
+    return arrivals
 
 
 def _is_value(text: str) -> bool:
     try:
-        _time(0, text)
+        _time(0, text.removeprefix("-"))
     except BadTrace:
         return False
     return True
@@ -189,8 +193,10 @@ def _time(number: int, value: Any) -> float:
     except (TypeError, ValueError):
         pass
     else:
-        if math.isfinite(seconds):
+        if math.isfinite(seconds) and seconds >= 0:
             return seconds
+        if seconds < 0:
+            raise BadTrace(f"line {number} of the trace has a time below 0: {value}", hint="seconds from any moment on, or dates")
         raise BadTrace(f"line {number} of the trace has no finite time: {value!r}")
     text = str(value).strip()
     head, point, fraction = text.partition(".")

@@ -167,9 +167,13 @@ class TestRecordAndSimulate:
 
     def test_they_are_drawn(self, trace: str, tmp_path: Path) -> None:
         pytest.importorskip("matplotlib")
-        picture = tmp_path / "runs.png"
-        assert run("autoscaler", "simulate", trace, "--plot", str(picture)).exit_code == 0
-        assert picture.read_bytes().startswith(PNG)
+        pictures = []
+        for most in ("1", "9"):
+            file = tmp_path / f"runs-{most}.png"
+            assert run("autoscaler", "simulate", trace, "--policy", "fixed", "--max", most, "--plot", str(file)).exit_code == 0
+            pictures.append(file.read_bytes())
+        assert all(each.startswith(PNG) for each in pictures)
+        assert pictures[0] != pictures[1], "what is drawn is what came of it"
 
     def test_a_trace_comes_from_standard_input_too(self, trace: str) -> None:
         ran = run("autoscaler", "simulate", "-", "--json", stdin=Path(trace).read_text("utf-8"))

@@ -83,8 +83,11 @@ WRONG = {
     '{"arrival": 1\n': "line 1 .* JSON",
     '{"arrival": 1, "service": 1}\n[1]\n': "line 2 .* object",
     "timestamp,value\n0,5\n": "two or more",
-    "timestamp,value\n0,5\n0,6\n": "one after the other",
-    "timestamp,value\n0,5\n1,-6\n": "fewer than 0",
+    "timestamp,value\n0,5\n0,6\n": "line 3 .* not after the one before",
+    "timestamp,value\n60,5\n0,6\n": "line 3 .* not after the one before",
+    "timestamp,value\n0,5\n1,-6\n": "line 3 .* fewer than 0",
+    "arrival,service\n1,1\n-5,1\n": "line 3 .* time below 0: -5",
+    "-5,1\n": "line 1 .* time below 0",
 }
 
 
