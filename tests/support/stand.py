@@ -49,6 +49,10 @@ class Stand:
     def settings(self) -> Settings:
         return Settings.load(self.config, database=self.database)
 
+    def settings_with(self, **values: Any) -> Settings:
+        """The settings with some keys of the file's top level said anew; a copy of `settings` would leave its queues as they were."""
+        return Settings.load(self.config, database=self.database, **values)
+
     def node(self, **more: Any) -> Node:
         return Node(self.settings, **more)
 

@@ -21,6 +21,7 @@ def scratches(shop: Shop) -> list[str]:
     return [row["datname"] for row in rows]
 
 
+@pytest.mark.long
 def test_it_measures_in_a_database_of_its_own_and_drops_it(shop: Shop) -> None:
     kept = shop.insert()
     result = shop.run("bench", "--jobs", "1000", "--json")

@@ -80,9 +80,9 @@ class TestUntilEmpty:
 
 
 class TestSignals:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
     def test_the_first_one_drains_and_ends_with_0(self, shop: Shop, number: int) -> None:
-        job_id = shop.json("enqueue", "shopjobs:nap", "seconds=5")["id"]  # it runs when the drain begins, on a busy machine too
+        job_id = shop.json("enqueue", "shopjobs:nap", "seconds=4")["id"]  # it runs when the drain begins, on a busy machine too
         waits = shop.insert(state="scheduled", run_at="2100-01-01")
         with shop.started("up", "--metrics-port", "0") as node:
             begun(node)

@@ -43,6 +43,7 @@ async def test_a_short_run_ends_with_everything_done_retried_or_dead(database, t
     assert "letters go through smtp://127.0.0.1:" in words
 
 
+@pytest.mark.long
 async def test_a_run_shows_a_crash_that_costs_one_attempt(database, tmp_path):
     summary, _ = await ran(database, tmp_path, seconds=2, rate=20)
     [crash] = summary.queues[2].crashes
@@ -51,6 +52,7 @@ async def test_a_run_shows_a_crash_that_costs_one_attempt(database, tmp_path):
     assert summary.queues[2].done == summary.queues[2].enqueued
 
 
+@pytest.mark.long
 async def test_a_run_leaves_letters_counts_and_pool_sizes(database, tmp_path):
     summary, _ = await ran(database, tmp_path, seconds=2, rate=30)
     email, analytics, _ = summary.queues
@@ -59,6 +61,7 @@ async def test_a_run_leaves_letters_counts_and_pool_sizes(database, tmp_path):
     assert all(max(queue.consumers) >= 1 for queue in (email, analytics))
 
 
+@pytest.mark.long
 async def test_a_run_leaves_no_thread_and_no_variable(database, tmp_path):
     await ran(database, tmp_path, seconds=1, rate=10)
     assert not any(thread.name == "postbox" for thread in threading.enumerate())
@@ -71,6 +74,7 @@ async def test_a_run_writes_to_the_tidegate_folder_only(database, tmp_path):
     assert {each.name for each in (tmp_path / ".tidegate" / "demo").iterdir()} >= {"mail", "queues.yaml"}
 
 
+@pytest.mark.long
 async def test_a_second_run_in_the_same_place_counts_its_own(database, tmp_path):
     await ran(database, tmp_path, seconds=1, rate=30)
     summary, _ = await ran(database, tmp_path, seconds=1, rate=30)
@@ -78,6 +82,7 @@ async def test_a_second_run_in_the_same_place_counts_its_own(database, tmp_path)
     assert summary.letters.arrived == summary.queues[0].done
 
 
+@pytest.mark.long
 async def test_jobs_that_another_node_runs_are_waited_for_too(database, tmp_path):
     async with Node(settings(database, tmp_path)):
         summary, _ = await ran(database, tmp_path, seconds=2, rate=40)

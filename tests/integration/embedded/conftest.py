@@ -10,7 +10,7 @@ import pytest
 from tests.integration.embedded.people import Project
 
 
-@pytest.fixture(params=["this user", "a plain user"])
+@pytest.fixture(params=["this user", pytest.param("a plain user", marks=pytest.mark.long)])
 def project(request) -> Iterator[Project]:
     """Each fact holds for root and for a plain user."""
     if request.param == "a plain user" and os.geteuid() != 0:

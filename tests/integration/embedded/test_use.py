@@ -38,6 +38,7 @@ def test_leaving_alone_leaves_no_process_and_no_socket(project):
     assert project.site.running() is None
 
 
+@pytest.mark.long
 def test_twenty_rounds_leave_nothing(own_project):
     for _ in range(20):
         with EmbeddedPostgres(own_project.tidegate) as server:

@@ -59,6 +59,7 @@ async def test_l8_one_killer_among_five_hundred_is_found_and_nobody_else_dies(st
     assert [row["id"] for row in done] == ids
 
 
+@pytest.mark.long
 async def test_l8_the_jobs_of_a_lost_node_are_not_run_one_by_one(stand: Stand) -> None:
     """A power cut is no crime: they are tried again together."""
     with NodeProcess(stand.database, stand.folder) as node:

@@ -59,6 +59,7 @@ async def test_ten_thousand_jobs_are_done_exactly_once_while_nodes_come_and_go(s
     assert stand.rows("SELECT 1 FROM tidegate.jobs") == []
 
 
+@pytest.mark.long
 async def test_the_jobs_of_a_killed_node_are_done_by_the_other_within_its_lease(stand: Stand) -> None:
     with up(stand) as one, up(stand) as two:
         await asyncio.sleep(LEASE + 0.5)  # a node judges others after one lease of steady heartbeats (L4)
@@ -85,6 +86,7 @@ async def test_the_jobs_of_a_killed_node_are_done_by_the_other_within_its_lease(
     await line.close()
 
 
+@pytest.mark.long
 async def test_a_second_signal_stops_at_once_and_the_jobs_come_back_uncharged(stand: Stand) -> None:
     with up(stand) as node:
         job_id = await stand.tide.enqueue(jobs.long_note, 1)

@@ -48,7 +48,7 @@ async def test_a_job_that_dies_tells_each_of_its_steps(stand: Stand) -> None:
 
 async def test_a_node_tells_of_its_beginning_its_pools_the_fleet_and_its_end(stand: Stand) -> None:
     seen: list[Event] = []
-    node = Node(stand.settings.model_copy(update={"snapshot": 0.1}))
+    node = Node(stand.settings_with(snapshot=0.1))
     node.events.attach(seen.append)
     async with node:
         name = node.supervisor.node

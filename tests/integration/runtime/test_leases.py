@@ -13,7 +13,7 @@ from tidegate.events import JobRejected, JobStarted
 
 
 async def test_l1_a_node_declared_dead_ends_what_it_runs_and_begins_anew(stand: Stand) -> None:
-    settings = stand.settings.model_copy(update={"lease": 1.5})
+    settings = stand.settings_with(lease=1.5, drain_timeout=0.2)
     async with Node(settings) as node:
         first = node.supervisor.node
         await stand.tide.enqueue(jobs.long_note, 1, seconds=60.0)
@@ -84,7 +84,7 @@ async def test_a_drain_finishes_what_runs_and_hands_back_the_rest_uncharged(stan
 
 
 async def test_a_drain_past_its_deadline_cancels_and_hands_back(stand: Stand) -> None:
-    settings = stand.settings.model_copy(update={"drain_timeout": 0.2})
+    settings = stand.settings_with(drain_timeout=0.2)
     async with Node(settings):
         job_id = await stand.tide.enqueue(jobs.long_note, 1)
         await until(lambda: stand.traces() == ["start 1"])

@@ -189,7 +189,7 @@ async def test_jobs_of_one_key_run_one_after_the_other_in_their_order_and_others
 
 
 async def test_a_busy_key_does_not_keep_others_from_being_found_behind_it(line: Stand) -> None:
-    async with Node(line.settings.model_copy(update={"drain_timeout": 0.2})):
+    async with Node(line.settings_with(drain_timeout=0.2)):
         await line.tide.enqueue_many([lines.book.call("hot", n, seconds=600.0) for n in range(20)])
         await until(lambda: "start hot 0" in line.traces())
         cold = await line.tide.enqueue(lines.book, "cold", 1)

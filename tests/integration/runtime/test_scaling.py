@@ -47,6 +47,7 @@ def scale(stand: Stand, size: int | None, *, seconds: float | None = None) -> No
         Operator(connection).scale("email", size, seconds=seconds)
 
 
+@pytest.mark.long
 async def test_a_pool_grows_with_its_line_and_is_empty_again_when_nothing_is_to_be_done(scaled: Stand) -> None:
     async with scaled.node() as node:
         assert alive(node) == 0

@@ -84,7 +84,7 @@ async def test_a_job_is_not_visible_before_its_transaction_commits(stand: Stand,
 
 async def test_a_committed_job_of_a_callers_transaction_starts_at_once(stand: Stand) -> None:
     poll = 100.0  # without being told, the node would look after a quarter of it
-    async with Node(stand.settings.model_copy(update={"poll": poll})):
+    async with Node(stand.settings_with(poll=poll)):
         await asyncio.sleep(0.3)
         job_id = await enqueue_through("psycopg async", stand, commit=True)
         await stand.end(job_id)
@@ -176,7 +176,7 @@ async def test_a4_writes_under_a_lost_lease_are_rolled_back(stand: Stand) -> Non
 
 async def test_a4_writes_of_a_run_that_is_cut_off_are_rolled_back(stand: Stand) -> None:
     make_effects(stand)
-    settings = stand.settings.model_copy(update={"drain_timeout": 0.2})
+    settings = stand.settings_with(drain_timeout=0.2)
     from tidegate import Node
 
     async with Node(settings):
