@@ -1,7 +1,7 @@
 """What circuits save and what they cost.
 
-    python benchmarks/circuits.py outage [seconds]    letters under load, the mail server stopped and started; acting, observing
-    python benchmarks/circuits.py gated [jobs]        claims of other kinds behind 100,000 held-back jobs, and behind none
+    python benchmarks/circuits.py outage [SECONDS]    letters under load, the mail server stopped and started; acting, observing
+    python benchmarks/circuits.py gated [JOBS]        claims of other kinds behind 100,000 held-back jobs, and behind none
 
 On a throw-away embedded PostgreSQL that syncs as it would in production.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,26 +18,20 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+from ground import ground, parser
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.support.postgres import Server  # noqa: E402 - the repository's root is not on the path of a script
-
-from tidegate import Node, Tidegate  # noqa: E402
-from tidegate.circuit import CircuitPlan, CircuitSpec  # noqa: E402
-from tidegate.demo.customers import Domain, address  # noqa: E402
-from tidegate.demo.jobs import send_welcome_email  # noqa: E402
-from tidegate.demo.post import letters_in  # noqa: E402
-from tidegate.demo.postbox import Postbox  # noqa: E402
-from tidegate.events import CircuitChanged, JobEnded  # noqa: E402
-from tidegate.jobs import NewJob, State, Word  # noqa: E402
-from tidegate.lifecycle import Ack  # noqa: E402
-from tidegate.settings import Settings  # noqa: E402
-from tidegate.store import migrate  # noqa: E402
-from tidegate.store.connection import connect  # noqa: E402
-from tidegate.store.postgres import PostgresStore, make_engine  # noqa: E402
-from tidegate.store.protocol import Claim, NodeRow  # noqa: E402
+from tidegate import Node, Tidegate
+from tidegate.circuit import CircuitPlan, CircuitSpec
+from tidegate.demo.customers import Domain, address
+from tidegate.demo.jobs import send_welcome_email
+from tidegate.demo.post import letters_in
+from tidegate.demo.postbox import Postbox
+from tidegate.events import CircuitChanged, JobEnded
+from tidegate.jobs import NewJob, State, Word
+from tidegate.lifecycle import Ack
+from tidegate.settings import Settings
+from tidegate.store.postgres import PostgresStore, make_engine
+from tidegate.store.protocol import Claim, NodeRow
 
 RATE = 20  # letters a second
 HEALTHY = 10  # seconds before the server stops
@@ -54,7 +47,7 @@ circuits:
 """
 
 
-async def outage(database: str, folder: Path, mode: str, seconds: float) -> dict[str, float]:
+async def outage(database: str, folder: Path, mode: str, seconds: float, healthy: float) -> dict[str, float]:
     """Send letters for a while before, during and after an outage of `seconds`; return what it came to."""
     config = folder / f"{mode}.yaml"
     config.write_text(QUEUES.format(mode=mode), "utf-8")
@@ -77,11 +70,11 @@ async def outage(database: str, folder: Path, mode: str, seconds: float) -> dict
 
             node.events.subscribe(heard)
             async with node:
-                began, sent, customers = clock(), 0, accepted()
-                while (passed := clock() - began) < HEALTHY + seconds + HEALTHY:
-                    if not postbox.away and HEALTHY <= passed < HEALTHY + seconds:
+                began, sent, back, customers = clock(), 0, float("inf"), accepted()
+                while (passed := clock() - began) < healthy + seconds + healthy:
+                    if not postbox.away and healthy <= passed < healthy + seconds:
                         postbox.down()
-                    elif postbox.away and passed >= HEALTHY + seconds:
+                    elif postbox.away and passed >= healthy + seconds:
                         postbox.up()
                         back = clock()
                     wanted = int(passed * RATE)
@@ -111,7 +104,7 @@ def accepted() -> Iterator[int]:
     return (user for user in count(1) if address(user).rpartition("@")[2] not in refusing)
 
 
-async def gated(database: str, jobs: int) -> list[tuple[str, float, float, float]]:
+async def gated(database: str, jobs: int, *, rounds: int) -> list[tuple[str, float, float, float]]:
     """Return the median and 95th percentile of a claim for 20 jobs (ms), with nothing and with `jobs` held back at the head."""
     store = PostgresStore(database, make_engine(database))
     await store.make_partitions()
@@ -129,7 +122,7 @@ async def gated(database: str, jobs: int) -> list[tuple[str, float, float, float
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE tidegate.jobs")
         hints, seconds = [(0, 0)], []
-        for _ in range(300):
+        for _ in range(rounds):
             began = time.perf_counter()
             claimed = (await line.exchange([], Claim(20, hints, gated=bool(held)), now=0.0)).claimed
             seconds.append(time.perf_counter() - began)
@@ -144,18 +137,19 @@ async def gated(database: str, jobs: int) -> list[tuple[str, float, float, float
 
 
 def main() -> None:
-    what, number = [*sys.argv[1:], "outage"][0], float(sys.argv[2]) if len(sys.argv) > 2 else None
-    durable = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-    with Server(settings=durable) as server, tempfile.TemporaryDirectory() as folder:
-        database = server.create_database()
-        with connect(database) as connection:
-            migrate.migrate(connection)
-        if what == "gated":
-            for name, median, p95, worst in asyncio.run(gated(database, int(number or 100_000))):
+    words = parser(__doc__)
+    words.add_argument("what", nargs="?", choices=("outage", "gated"), default="outage")
+    words.add_argument("number", nargs="?", type=float, metavar="SECONDS|JOBS")
+    asked = words.parse_args()
+    with ground() as database, tempfile.TemporaryDirectory() as folder:
+        if asked.what == "gated":
+            jobs = int(asked.number or asked.size.pick(100_000, 20_000, 10_000))
+            for name, median, p95, worst in asyncio.run(gated(database, jobs, rounds=asked.size.pick(300, 300, 20))):
                 print(f"{name:<24} median {median:6.2f} ms   p95 {p95:6.2f} ms   max {worst:7.2f} ms")
             return
+        seconds, healthy = asked.number or asked.size.pick(15, 5, 1), asked.size.pick(HEALTHY, 3, 1)
         for mode in ("act", "observe"):
-            told = asyncio.run(outage(database, Path(folder), mode, number or 15))
+            told = asyncio.run(outage(database, Path(folder), mode, seconds, healthy))
             print(f"{mode:<8} " + "  ".join(f"{name} {value:g}" for name, value in told.items()), flush=True)
 
 

@@ -10,11 +10,11 @@ median of several runs, and how much of the calling process's CPU that took.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import json
 import multiprocessing
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -25,21 +25,22 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
+
+from ground import Size, machine, parser
 
 from tidegate.handlers import Handlers
 from tidegate.jobs import Job
 from tidegate.runtime.executors import LoopExecutor, ThreadExecutor
 from tidegate.runtime.processes.process_runner import ProcessRunner
 from tidegate.runtime.processes.wire import Order
-from tidegate.runtime.runner import Runner
+from tidegate.runtime.runner import Runner, Transactions
 from tidegate.runtime.runs import Runs
 from tidegate.runtime.settlement import Settlement
 from tidegate.settings import Settings
 from tidegate.supervision import DynamicSupervisor
 
 BATCHES = (1, 10, 100)
-RUNS = 7
 JOBS = {1: 2_000, 10: 10_000, 100: 20_000}
 MODULE = """
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def through(runner: Any, suffix: str = "") -> Call:
 
 
 def futures(pool: ProcessPoolExecutor) -> Call:
-    import bench_jobs  # noqa: PLC0415 - written a moment ago
+    bench_jobs = importlib.import_module("bench_jobs")  # written a moment ago
 
     async def call(batch: int, numbers: list[int]) -> None:
         loop = asyncio.get_running_loop()
@@ -108,7 +109,7 @@ def futures(pool: ProcessPoolExecutor) -> Call:
 
 
 def prefork(pool: Any) -> Call:
-    import bench_jobs  # noqa: PLC0415 - as above
+    bench_jobs = importlib.import_module("bench_jobs")
 
     async def call(batch: int, numbers: list[int]) -> None:
         work = (bench_jobs.plain, (numbers[0],)) if batch == 1 else (bench_jobs.plain_many, (numbers,))
@@ -117,16 +118,15 @@ def prefork(pool: Any) -> Call:
     return call
 
 
-async def measure(call: Call, batch: int) -> tuple[float, float]:
+async def measure(call: Call, batch: int, jobs: int) -> tuple[float, float]:
     """Return microseconds per job, of time and of this process's CPU."""
-    jobs = JOBS[batch]
     begin, worked = time.perf_counter(), time.process_time()
     for first in range(0, jobs, batch):
         await call(batch, list(range(first, first + batch)))
     return (time.perf_counter() - begin) / jobs * 1e6, (time.process_time() - worked) / jobs * 1e6
 
 
-async def compare(folder: Path) -> dict[str, dict[int, tuple[float, float]]]:
+async def compare(folder: Path, size: Size) -> dict[str, dict[int, tuple[float, float]]]:
     settings = Settings(jobs=("bench_jobs",), queues={"bench": {"executor": "process", "demand": {"max": 100}}})
     queue, handlers = settings.queue("bench"), Handlers(settings.jobs, path=folder)
     settlement = Settlement(queue, handlers, Random(0))
@@ -144,8 +144,11 @@ async def compare(folder: Path) -> dict[str, dict[int, tuple[float, float]]]:
         began = time.perf_counter()
         await own.start()
         print(f"a process is warm after {(time.perf_counter() - began) * 1e3:.0f} ms (fresh interpreter, imports)")
-        plain = {"executor": LoopExecutor(threads, Runs()), "transactions": None, "runs": Runs(), "node": "bench"}
-        inline, threaded = Runner(settlement, handlers, **plain), Runner(settlement, handlers, **{**plain, "executor": threads})
+        none = cast("Transactions", None)  # no handler here asks for its context
+        inline, threaded = (
+            Runner(settlement, handlers, executor=executor, transactions=none, runs=Runs(), node="bench")
+            for executor in (LoopExecutor(threads, Runs()), threads)
+        )
         calls = {
             "async": through(inline, "_async"),
             "thread": through(threaded),
@@ -155,9 +158,7 @@ async def compare(folder: Path) -> dict[str, dict[int, tuple[float, float]]]:
         pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         calls["ProcessPoolExecutor"] = futures(pool)
         if importlib.util.find_spec("billiard") is not None:
-            import billiard.pool  # noqa: PLC0415 - where it is installed
-
-            celerys = billiard.pool.Pool(1)
+            celerys = importlib.import_module("billiard.pool").Pool(1)
             stack.callback(celerys.terminate)
             calls["celery's prefork pool"] = prefork(celerys)
         else:
@@ -165,26 +166,30 @@ async def compare(folder: Path) -> dict[str, dict[int, tuple[float, float]]]:
         for call in calls.values():
             await call(1, [0])
         found: dict[str, dict[int, list[tuple[float, float]]]] = {name: {batch: [] for batch in BATCHES} for name in calls}
-        for _ in range(RUNS):
+        for _ in range(size.pick(7, 3, 1)):
             for name, call in calls.items():
                 for batch in BATCHES:
-                    found[name][batch].append(await measure(call, batch))
+                    found[name][batch].append(await measure(call, batch, JOBS[batch] // size.pick(1, 4, 50)))
         await own.stop()
         threads.close()
     return {
-        name: {batch: tuple(statistics.median(column) for column in zip(*turns, strict=True)) for batch, turns in table.items()}
+        name: {
+            batch: (statistics.median(time for time, _ in turns), statistics.median(cpu for _, cpu in turns))
+            for batch, turns in table.items()
+        }
         for name, table in found.items()
     }
 
 
 def main() -> None:
+    asked = parser(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bench_jobs.py").write_text(MODULE, "utf-8")
         sys.path.insert(0, name)
         os.environ["PYTHONPATH"] = os.pathsep.join([name, os.environ.get("PYTHONPATH", "")])  # for the other pools' processes
-        print(f"{os.cpu_count()} cores, Python {platform.python_version()}, median of {RUNS} runs in turns; us per no-op job")
-        found = asyncio.run(compare(folder))
+        print(f"{machine()}, median of {asked.size.pick(7, 3, 1)} runs in turns; us per no-op job")
+        found = asyncio.run(compare(folder, asked.size))
     print(f"{'':<24}" + "".join(f"{f'batch {batch}':>12}{'CPU':>8}" for batch in BATCHES))
     for name, table in found.items():
         print(f"{name:<24}" + "".join(f"{table[batch][0]:>12.1f}{table[batch][1]:>8.1f}" for batch in BATCHES))

@@ -1,6 +1,6 @@
 """What it costs to watch a node: no-op jobs with and without metrics and traces, the node's own CPU per job.
 
-    python benchmarks/observing.py [jobs] [rounds]      on a throw-away embedded PostgreSQL
+    python benchmarks/observing.py [--jobs N] [--rounds N]   on a throw-away embedded PostgreSQL
 
 Every mode runs in a process of its own, all of them once in each round, so that whatever else the machine does meets all alike.
 CPU is the process's own, the server's not counted; the figures are medians of the rounds, beside those of the same round without
@@ -10,26 +10,21 @@ anything.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from ground import Server, machine, migrated, parser
 
-from tests.support.postgres import Server  # noqa: E402 - the repository's root is not on the path of a script
-
-from tidegate import Node, Tidegate  # noqa: E402
-from tidegate.observe.metrics import Metrics  # noqa: E402
-from tidegate.settings import Settings  # noqa: E402
-from tidegate.store import migrate  # noqa: E402
-from tidegate.store.connection import connect  # noqa: E402
+from tidegate import Node, Tidegate
+from tidegate.observe.metrics import Metrics
+from tidegate.settings import Settings
 
 MODES = {
     "nothing": "neither metrics nor an SDK",
@@ -51,14 +46,14 @@ def configure(mode: str) -> None:
 
     if mode == "api":
         return
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - likewise
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider  # noqa: PLC0415 - likewise
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult  # noqa: PLC0415 - likewise
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, TraceIdRatioBased  # noqa: PLC0415 - likewise
 
     class Nowhere(SpanExporter):
         """Encodes, as an exporter of OTLP does, and sends nothing."""
 
-        def export(self, spans):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans  # noqa: PLC0415 - likewise
 
             encode_spans(spans).SerializeToString()
@@ -71,8 +66,7 @@ def configure(mode: str) -> None:
 
 
 async def measured(mode: str, database: str, config: Path, jobs: int) -> dict[str, float]:
-    from noop_jobs import noop  # noqa: PLC0415 - written by `main`
-
+    noop = importlib.import_module("noop_jobs").noop  # written by `main`
     configure(mode)
     async with Tidegate.connect(database, config=config) as tide:
         await tide.enqueue(noop, n=0)  # connects, imports
@@ -98,31 +92,31 @@ async def measured(mode: str, database: str, config: Path, jobs: int) -> dict[st
 
 def main() -> None:
     if len(sys.argv) > 2 and sys.argv[1] == "--mode":
-        _, _, mode, database, config, jobs = sys.argv
-        sys.path.insert(0, str(Path(config).parent))
-        print(json.dumps(asyncio.run(measured(mode, database, Path(config), int(jobs)))))
+        mode, address, place, many = sys.argv[2:]
+        sys.path.insert(0, str(Path(place).parent))
+        print(json.dumps(asyncio.run(measured(mode, address, Path(place), int(many)))))
         return
 
-    jobs = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    words = parser(__doc__)
+    words.add_argument("--jobs", type=int)
+    words.add_argument("--rounds", type=int)
+    asked = words.parse_args()
+    jobs, rounds = asked.jobs or asked.size.pick(20_000, 10_000, 200), asked.rounds or asked.size.pick(5, 2, 1)
     found: dict[str, list[dict[str, float]]] = {mode: [] for mode in MODES}
     with Server() as server, tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "queues.yaml"
         config.write_text(QUEUES, "utf-8")
         (Path(folder) / "noop_jobs.py").write_text(JOBS, "utf-8")
-        template = server.create_database()
-        with connect(template) as connection:
-            migrate.migrate(connection)
+        template = migrated(server)
         for _ in range(rounds):
             for mode, results in found.items():
                 database = server.create_database(template)
-                words = [sys.executable, __file__, "--mode", mode, database, str(config), str(jobs)]
-                ran = subprocess.run(words, capture_output=True, text=True, check=True)
+                command = [sys.executable, __file__, "--mode", mode, database, str(config), str(jobs)]
+                ran = subprocess.run(command, capture_output=True, text=True, check=True)
                 results.append(json.loads(ran.stdout.splitlines()[-1]))
                 server.drop_database(database)
         version = server.version
-    where = f"Python {platform.python_version()}, {os.cpu_count()} cores, PostgreSQL {version}"
-    print(f"{where}, {rounds} rounds of {jobs:,} no-op jobs, medians")
+    print(f"{machine()}, PostgreSQL {version}, {rounds} rounds of {jobs:,} no-op jobs, medians")
     print(f"{'':<46}{'node, us/job':>14}{'more':>8}{'enqueue, us/job':>18}{'more':>8}{'jobs/s':>9}")
     for mode, results in found.items():
         cpu, one = (statistics.median(each[what] for each in results) for what in ("cpu", "enqueue"))

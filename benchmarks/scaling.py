@@ -1,6 +1,6 @@
 """Scaling policies against each other, on the synthetic shapes and on any trace files: waits, cost, changes.
 
-    python benchmarks/scaling.py [--seeds 2,3] [--startup 1] [--quick] [--json] [TRACE.csv ...]
+    python benchmarks/scaling.py [--seeds 2,3] [--startup 1] [--quick: our own policies only] [--json] [TRACE.csv ...]
 
 Each policy drives a simulated queue (tidegate.scaling.simulate) with a pool of 1 to 40 and a target of 5 s. Cost is
 consumer-seconds over the clairvoyant's lower bound. Shapes that 40 consumers cannot serve are left out of the columns on waits, not
@@ -9,19 +9,16 @@ of those on cost.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import scaling_peers as peers
+from ground import Size, parser
 
 from tidegate.scaling import (
     SHAPES,
@@ -105,22 +102,25 @@ def run(task: tuple[str, int, tuple[Path, ...], float]) -> list[tuple[str, str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("traces", nargs="*", type=Path)
-    parser.add_argument("--seeds", default="2,3")
-    parser.add_argument("--startup", type=float, default=1.0)
-    parser.add_argument("--quick", action="store_true", help="our own policies only")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    seeds = [int(seed) for seed in options.seeds.split(",")]
-    names = [name for name in POLICIES if not options.quick or name.startswith("deadline")]
+    words = parser(__doc__)
+    words.add_argument("traces", nargs="*", type=Path)
+    words.add_argument("--seeds", help="2,3 unless given")
+    words.add_argument("--startup", type=float, default=1.0)
+    words.add_argument("--json", action="store_true")
+    options = words.parse_args()
+    seeds = [int(seed) for seed in (options.seeds or options.size.pick("2,3", "2,3", "2")).split(",")]
+    names = [
+        name
+        for name in POLICIES
+        if options.size is Size.FULL or name.startswith(options.size.pick("", "deadline", "deadline, economy"))
+    ]
     tasks = [(name, seed, tuple(options.traces), options.startup) for name in names for seed in seeds]
     with ProcessPoolExecutor(min(os.cpu_count() or 1, 2)) as pool:
         rows = [row for rows in pool.map(run, tasks) for row in rows]
     if options.json:
         print(json.dumps([{"trace": trace, "attainable": attainable, **each.as_json()} for _, trace, attainable, each in rows]))
         return
-    print(f"pool {LEAST} to {MOST}, target {TARGET:g} s, start-up {options.startup:g} s, means over seeds {options.seeds}\n")
+    print(f"pool {LEAST} to {MOST}, target {TARGET:g} s, start-up {options.startup:g} s, means over seeds {seeds}\n")
     print_policies(rows, names)
     print()
     print_traces([row for row in rows if row[0] == "deadline"])

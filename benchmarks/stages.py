@@ -7,26 +7,25 @@ demand together. Printed are microseconds of CPU per event, the median of severa
 from __future__ import annotations
 
 import asyncio
-import platform
 import statistics
-import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+
+from ground import machine, parser
 
 from tidegate.stages import Consumer, Producer, Subscription
 
 CASES = [(1, 1), (1, 50), (10, 1), (10, 50), (100, 1), (100, 50)]  # (demand, consumers)
 EVENTS = 20_000
-RUNS = 7
 
 
 class Counter(Producer[int]):
-    def __init__(self) -> None:
+    def __init__(self, events: int) -> None:
         super().__init__()
-        self.given = 0
+        self.given, self.events = 0, events
 
     async def handle_demand(self, demand: int) -> range:
-        events = range(self.given, min(self.given + demand, EVENTS))
+        events = range(self.given, min(self.given + demand, self.events))
         self.given = events.stop
         return events
 
@@ -35,15 +34,15 @@ class Sink(Consumer[int]):
     done: asyncio.Event
     left = 0
 
-    async def handle_events(self, events, sub) -> None:
+    async def handle_events(self, events: Sequence[int], sub: object) -> None:
         Sink.left -= len(events)
         if Sink.left <= 0:
             Sink.done.set()
 
 
-async def stages(demand: int, consumers: int) -> float:
-    Sink.done, Sink.left = asyncio.Event(), EVENTS
-    producer = await Counter().start()
+async def stages(demand: int, consumers: int, events: int) -> float:
+    Sink.done, Sink.left = asyncio.Event(), events
+    producer = await Counter(events).start()
     sinks = [Sink(Subscription(producer, max_demand=demand, min_demand=0)) for _ in range(consumers)]
     begin = time.process_time()
     for sink in sinks:
@@ -55,13 +54,13 @@ async def stages(demand: int, consumers: int) -> float:
     return seconds
 
 
-async def queue(demand: int, consumers: int) -> float:
+async def queue(demand: int, consumers: int, events: int) -> float:
     line: asyncio.Queue[int] = asyncio.Queue(demand * consumers)
     done = asyncio.Event()
-    left = EVENTS
+    left = events
 
     async def produce() -> None:
-        for n in range(EVENTS):
+        for n in range(events):
             await line.put(n)
 
     async def consume() -> None:
@@ -83,18 +82,20 @@ async def queue(demand: int, consumers: int) -> float:
     return seconds
 
 
-def measure(run: Callable[[int, int], Awaitable[float]], demand: int, consumers: int) -> float:
+def measure(run: Callable[[int, int, int], Awaitable[float]], demand: int, consumers: int, events: int) -> float:
     async def main() -> float:
-        return await run(demand, consumers)
+        return await run(demand, consumers, events)
 
-    return asyncio.run(main()) / EVENTS * 1e6
+    return asyncio.run(main()) / events * 1e6
 
 
 def main() -> None:
-    print(f"{EVENTS} events, median of {RUNS} runs; {platform.python_implementation()} {platform.python_version()}, {sys.platform}")
+    size = parser(__doc__).parse_args().size
+    events, runs = size.pick(EVENTS, EVENTS, 1_000), size.pick(7, 3, 1)
+    print(f"{events:,} events, median of {runs} runs; {machine()}")
     print(f"{'demand':>7} {'consumers':>10} {'stages us':>10} {'queue us':>10} {'ratio':>7}")
     for demand, consumers in CASES:
-        turns = [(measure(stages, demand, consumers), measure(queue, demand, consumers)) for _ in range(RUNS)]
+        turns = [(measure(stages, demand, consumers, events), measure(queue, demand, consumers, events)) for _ in range(runs)]
         ours, plain = (statistics.median(column) for column in zip(*turns, strict=True))
         print(f"{demand:>7} {consumers:>10} {ours:>10.2f} {plain:>10.2f} {ours / plain:>7.2f}")
 

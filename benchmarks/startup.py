@@ -6,7 +6,6 @@ and the quickest. What asks a database asks a real one, migrated and empty.
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -16,13 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.support.postgres import Server  # noqa: E402 - needs the path above
-
-from tidegate.store import migrate  # noqa: E402 - likewise
-from tidegate.store.connection import connect  # noqa: E402 - likewise
+from ground import Server, machine, migrated, parser
 
 PROGRAM = [sys.executable, "-m", "tidegate"]
 COMMANDS = (
@@ -46,19 +39,18 @@ def seconds(words: Sequence[str], environ: dict[str, str], folder: str) -> float
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    words = parser(__doc__)
+    words.add_argument("--rounds", type=int)
+    asked = words.parse_args()
+    rounds, commands = asked.rounds or asked.size.pick(15, 3, 1), asked.size.pick(COMMANDS, COMMANDS, COMMANDS[:1])
     with Server() as server, tempfile.TemporaryDirectory() as folder:
-        database = server.create_database()
-        with connect(database) as connection:
-            migrate.migrate(connection)
+        database = migrated(server)
         (Path(folder) / "queues.yaml").write_text("jobs: [shop]\nqueues: {email: {}}\n", "utf-8")
         (Path(folder) / "shop.py").write_text("def greet(): ...\n", "utf-8")
         environ = {**os.environ, "TIDEGATE_DATABASE": database}
-        print(f"Python {sys.version.split()[0]}, PostgreSQL {server.version}, {os.cpu_count()} cores; {rounds} rounds, ms")
+        print(f"{machine()}, PostgreSQL {server.version}; {rounds} rounds, ms")
         print(f"{'command':<29}{'median':>9}{'quickest':>10}{'x python -c pass':>18}")
-        for command in COMMANDS:
+        for command in commands:
             bare, ours = [], []
             for _ in range(rounds):
                 bare.append(seconds([sys.executable, "-c", "pass"], environ, folder))

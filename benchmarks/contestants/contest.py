@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-Setup = Callable[[str], Awaitable[None]]
-Fill = Callable[[str, int], Awaitable[None]]
-Trickle = Callable[[str, int, float], Awaitable[None]]
-Work = Callable[[str], Awaitable[None]]
+Setup = Callable[[str], Coroutine[Any, Any, None]]
+Fill = Callable[[str, int], Coroutine[Any, Any, None]]
+Trickle = Callable[[str, int, float], Coroutine[Any, Any, None]]
+Work = Callable[[str], Coroutine[Any, Any, None]]
 
 
 def main(setup: Setup, fill: Fill, trickle: Trickle, work: Work) -> None:
