@@ -52,15 +52,8 @@ sim: setup ## Play simulated fleets under faults: SEEDS=200, or SEED=17 for one 
 chaos: setup ## Let every fault befall a fleet at work, RUNS=5 times each, and write the table of results
 	$(PY) -m tests.chaos --runs "$(RUNS)" --page docs/explanation/chaos.md
 
-bench: setup ## Print the figures of benchmarks/
-	$(PY) benchmarks/startup.py
-	$(PY) benchmarks/drain.py
-	$(PY) benchmarks/enqueue.py
-	$(PY) benchmarks/executors.py
-	$(PY) benchmarks/metrics.py
-	$(PY) benchmarks/observing.py
-	$(PY) benchmarks/flat.py
-	$(PY) benchmarks/peers.py
+bench: setup ## Measure everything, ratios beside their bars, pictures, into build/bench: SIZE=quick takes minutes, not an hour
+	$(PY) benchmarks/run.py $(if $(filter quick smoke,$(SIZE)),--$(SIZE))
 
 bench-autoscaler: setup ## Hold a live platform against the simulator, for five minutes: waits, consumer-seconds, a picture
 	$(PY) benchmarks/autoscaler.py --picture docs/pictures/autoscaler.png

@@ -27,7 +27,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
-from ground import Size, machine, parser
+from ground import Report, Size, machine, parser
 
 from tidegate.handlers import Handlers
 from tidegate.jobs import Job
@@ -191,6 +191,10 @@ def main() -> None:
         print(f"{machine()}, median of {asked.size.pick(7, 3, 1)} runs in turns; us per no-op job")
         found = asyncio.run(compare(folder, asked.size))
     print(f"{'':<24}" + "".join(f"{f'batch {batch}':>12}{'CPU':>8}" for batch in BATCHES))
+    report = Report(
+        "executors", asked, {name: {str(batch): times for batch, times in table.items()} for name, table in found.items()}
+    )
+    report.write()
     for name, table in found.items():
         print(f"{name:<24}" + "".join(f"{table[batch][0]:>12.1f}{table[batch][1]:>8.1f}" for batch in BATCHES))
 

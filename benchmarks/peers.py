@@ -12,9 +12,7 @@ on an idle worker, CPU seconds per 10,000 jobs of the worker and of the server, 
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -31,18 +29,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.support.postgres import Server  # noqa: E402 - the repository's root is not on the path of a script
+from ground import DURABLE, ROOT, Report, Server, Size, machine, parser
+from working import cpu, rss
 
 HERE = ROOT / "benchmarks" / "contestants"
+PEERS = ROOT / "build" / "peers"
 POSTGRES = ("nothing", "tidegate", "pgqueuer", "chancy", "procrastinate")
 REDIS = ("celery", "taskiq")
-DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "512MB"}
 STAMP = struct.Struct("<qq")
-TRICKLED, PAUSE = 300, 0.02
+PAUSE = 0.02
 LIMIT = 300.0
 
 
@@ -99,14 +94,14 @@ class Contestant:
         per = 10_000 / done
         return Drained((done - 1) / (stamps[-1] - stamps[0]) * 1e9, spent * per, served * per, memory)
 
-    def latency(self) -> list[float]:
+    def latency(self, jobs: int) -> list[float]:
         """Milliseconds from enqueue to the first line, one job every 20 ms, in order."""
         self._forget()
         with self.working() as worker:
             self.call("trickle", "20", str(PAUSE))  # the worker is up, and both sides are warm
             self._until(20)
-            self.call("trickle", str(TRICKLED), str(PAUSE))
-            self._until(20 + TRICKLED)
+            self.call("trickle", str(jobs), str(PAUSE))
+            self._until(20 + jobs)
             self._check(worker)
         return sorted((began - sent) / 1e6 for sent, began in self._stamps()[20:])
 
@@ -138,29 +133,9 @@ class Contestant:
         return [(sent, began) for sent, began in STAMP.iter_unpack(self._file.read_bytes())]
 
 
-def cpu(process: psutil.Process) -> float:
-    """Seconds of CPU of a process, its children that live, and those that ended and were waited for."""
-    times = process.cpu_times()
-    seconds = times.user + times.system + times.children_user + times.children_system
-    for child in process.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            spent = child.cpu_times()
-            seconds += spent.user + spent.system
-    return float(seconds)
-
-
-def rss(process: psutil.Process) -> float:
-    """MiB of a process and its children, what they share counted for each."""
-    total = 0
-    for each in (process, *process.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            total += each.memory_info().rss
-    return total / 2**20
-
-
 def peers_python() -> Path:
     """The interpreter of the environment that has the peers, made when it is not there."""
-    folder = ROOT / "build" / "peers"
+    folder = PEERS
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         venv.create(folder, with_pip=True, clear=True)
@@ -196,43 +171,58 @@ def contestant(name: str, peers: Path, folder: Path) -> Iterator[Contestant]:
         with redis(folder) as (url, process):
             yield Contestant(name, python, process, {**environment, "CONTEST_REDIS": url, "CONTEST_DATABASE": ""})
         return
-    with Server(settings=DURABLE) as server:
+    with Server(settings={**DURABLE, "shared_buffers": "512MB"}) as server:
         database = server.create_database()
         pid = int((server.data / "postmaster.pid").read_text("utf-8").split()[0])
         yield Contestant(name, python, psutil.Process(pid), {**environment, "CONTEST_DATABASE": database})
 
 
-def measure(name: str, peers: Path, jobs: int) -> tuple[Drained, list[float]]:
+def measure(name: str, peers: Path, jobs: int, trickled: int) -> tuple[Drained, list[float]]:
     with tempfile.TemporaryDirectory() as folder, contestant(name, peers, Path(folder)) as one:
         one.call("setup")
-        return one.drain(jobs), one.latency()
+        return one.drain(jobs), one.latency(trickled)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(POSTGRES + REDIS)}; all unless given")
-    parser.add_argument("--jobs", type=int, default=20_000)
-    parser.add_argument("--runs", type=int, default=3)
-    asked = parser.parse_args()
+    words = parser(__doc__)
+    words.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(POSTGRES + REDIS)}; all unless given")
+    words.add_argument("--jobs", type=int)
+    words.add_argument("--runs", type=int)
+    asked = words.parse_args()
+    jobs, rounds = asked.jobs or asked.size.pick(20_000, 10_000, 100), asked.runs or asked.size.pick(3, 1, 1)
     present = POSTGRES + (REDIS if shutil.which("redis-server") else ())
     names = [name for name in present if not asked.names or name in asked.names or name == "nothing"]
-    peers = peers_python()
+    if asked.size is Size.SMOKE and not PEERS.exists():
+        names, peers = ["tidegate"], Path()  # nothing is installed for a test
+    else:
+        peers = peers_python()
     runs: dict[str, list[tuple[Drained, list[float]]]] = {name: [] for name in names}
-    for _ in range(asked.runs):
+    for _ in range(rounds):
         for name in names:
-            runs[name].append(measure(name, peers, asked.jobs))
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {asked.runs} runs of {asked.jobs:,} jobs in turns, medians")
-    print(f"{'':14}{'jobs/s':>9}{'of raw':>8}{'P50 ms':>8}{'P99 ms':>8}{'worker s':>10}{'server s':>10}{'MiB':>6}")
-    raw = statistics.median(drained.rate for drained, _ in runs["nothing"])
+            runs[name].append(measure(name, peers, jobs, asked.size.pick(300, 300, 20)))
+    print(f"{machine()}, {rounds} runs of {jobs:,} jobs in turns, medians")
+    print(f"{'':14}{'of raw':>8}{'jobs/s':>9}{'P50 ms':>8}{'P99 ms':>8}{'worker s':>10}{'server s':>10}{'MiB':>6}")
+    raw = statistics.median(drained.rate for drained, _ in runs[names[0]])
+    report = Report("peers", asked, {"peers": {}})
     for name, found in runs.items():
         rate, worker, server, memory = (
             statistics.median(getattr(drained, figure) for drained, _ in found)
             for figure in ("rate", "worker_cpu", "server_cpu", "memory")
         )
         p50, p99 = (statistics.median(times[int(len(times) * share)] for _, times in found) for share in (0.5, 0.99))
-        print(f"{name:14}{rate:9,.0f}{rate / raw:8.2f}{p50:8.1f}{p99:8.1f}{worker:10.2f}{server:10.2f}{memory:6.0f}")
+        print(f"{name:14}{rate / raw:8.2f}{rate:9,.0f}{p50:8.1f}{p99:8.1f}{worker:10.2f}{server:10.2f}{memory:6.0f}")
+        report.figures["peers"][name] = {
+            "rate": rate,
+            "worker_cpu": worker,
+            "server_cpu": server,
+            "memory": memory,
+            "p50": p50,
+            "p99": p99,
+            "waits": sorted(wait for _, times in found for wait in times),
+        }
     if not shutil.which("redis-server"):
         print("celery and taskiq did not take part: redis-server is not installed")
+    report.write()
 
 
 if __name__ == "__main__":
