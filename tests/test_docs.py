@@ -174,6 +174,15 @@ def test_every_page_is_reached_from_the_list_of_pages() -> None:
     assert not alone, f"no link leads from docs/README.md to {', '.join(alone)}"
 
 
+def test_each_rule_of_the_protocol_has_a_test_that_names_it_and_the_code_names_no_other() -> None:
+    rules = re.findall(r"^\*\*([A-Z]\d)\*\* ", (ROOT / "docs" / "explanation" / "protocol.md").read_text("utf-8"), re.MULTILINE)
+    tests = "\n".join(page.read_text("utf-8") for page in ROOT.glob("tests/**/*.py"))
+    assert [rule for rule in rules if not re.search(rf"_{rule.lower()}_|\b{rule}\b", tests)] == []
+    package = [*ROOT.glob("platform/tidegate/**/*.py"), *ROOT.glob("platform/tidegate/**/*.sql")]
+    named = {rule for page in package for rule in re.findall(r"protocol ([A-Z]\d)\b", page.read_text("utf-8"))}
+    assert named - set(rules) == set()
+
+
 def headings(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)

@@ -143,7 +143,7 @@ def test_undelivered_events_that_are_dropped_are_found(monkeypatch: pytest.Monke
 
 
 @pytest.mark.long
-def test_a_node_that_starts_jobs_past_its_deadline_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_l5_a_node_that_starts_jobs_past_its_deadline_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protocol L5: without the look at the lease just before a start, a thawed node runs what another one was given."""
     monkeypatch.setattr("tidegate.runtime.node_lease.NodeLease.allows_start", lambda self: True)
     assert "not held" in broken_within().what or "runs on" in broken_within().what

@@ -231,7 +231,7 @@ async def test_r14_after_closing_permits_double_until_they_are_gone(circuits: Ci
     assert (state.state, state.gates, state.ramp_from) == ("closed", False, None)
 
 
-async def test_left_over_jobs_of_a_closed_circuit_are_claimed_by_its_cursor_without_permits(circuits: CircuitScene) -> None:
+async def test_h5_left_over_jobs_of_a_closed_circuit_are_claimed_by_its_cursor_without_permits(circuits: CircuitScene) -> None:
     await circuits.scene.enqueue(new(), new(kind=OTHER))
     claimed = await circuits.claim()
     assert [(job.kind, job.permit) for job in claimed.jobs] == [(KIND, False)]

@@ -41,7 +41,7 @@ def closed(own_project) -> Binaries:
     return Binaries("a closed folder", folder / found.folder.relative_to(package.parent), found.version)
 
 
-def test_server_runs_as_another_user_with_its_data_in_a_private_place_that_the_folder_tells(own_project):
+def test_e2_server_runs_as_another_user_with_its_data_in_a_private_place_that_the_folder_tells(own_project):
     with EmbeddedPostgres(own_project.tidegate) as server:
         assert own_project.postmaster.uids().real == server_account().uid != 0
         place = own_project.site.place()
@@ -58,7 +58,7 @@ def test_data_lies_in_the_folder_where_the_servers_user_can_reach_it(own_project
         assert ask(server.conninfo, "SELECT 1") == 1
 
 
-def test_permissions_of_the_folders_around_stay_as_they_are(own_project):
+def test_e2_permissions_of_the_folders_around_stay_as_they_are(own_project):
     own_project.folder.chmod(0o700)
     around = [*own_project.tidegate.parents, persistent(), Path("/tmp"), find().folder]
     before = [(folder.stat().st_mode, folder.stat().st_uid, folder.stat().st_gid) for folder in around]
@@ -90,7 +90,7 @@ def test_socket_folder_that_a_stranger_has_taken_is_left_to_him(own_project):
     taken.rmdir()
 
 
-def test_binaries_that_the_servers_user_cannot_reach_are_copied_once(closed, shelf):
+def test_e2_binaries_that_the_servers_user_cannot_reach_are_copied_once(closed, shelf):
     first = within_reach(closed, server_account(), shelf=shelf)
     second = within_reach(closed, server_account(), shelf=shelf)
     assert first == second

@@ -37,7 +37,7 @@ def account(project: Project):
     return account_of(project.data.stat().st_uid)
 
 
-def test_killed_user_takes_the_server_with_it_and_the_next_start_is_clean(project):
+def test_e1_killed_user_takes_the_server_with_it_and_the_next_start_is_clean(project):
     user = project.user()
     tell(user.ready(), "CREATE TABLE kept AS SELECT 42 AS answer")
     user.kill()
@@ -46,7 +46,7 @@ def test_killed_user_takes_the_server_with_it_and_the_next_start_is_clean(projec
     assert "not properly shut down" not in project.log()
 
 
-def test_every_user_killed_at_once_leaves_no_orphan(project):
+def test_e1_every_user_killed_at_once_leaves_no_orphan(project):
     users = [project.user() for _ in range(4)]
     tell({user.ready() for user in users}.pop(), "CREATE TABLE kept AS SELECT 42 AS answer")
     for user in users:
@@ -77,7 +77,7 @@ def test_user_killed_while_others_wait_for_it_does_not_keep_them_out(own_project
     assert own_project.empty()
 
 
-def test_killed_postmaster_comes_back_at_the_same_address_with_all_that_was_committed(project):
+def test_e1_killed_postmaster_comes_back_at_the_same_address_with_all_that_was_committed(project):
     user = project.user()
     conninfo = user.ready()
     tell(conninfo, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -131,7 +131,7 @@ def test_server_and_last_user_killed_at_once_leave_nothing(own_project):
     used_once(own_project)
 
 
-def test_killed_keeper_is_replaced_at_the_same_address(project):
+def test_e1_killed_keeper_is_replaced_at_the_same_address(project):
     user = project.user()
     conninfo = user.ready()
     keeper, postmaster = project.keeper, project.postmaster
@@ -169,7 +169,7 @@ def test_keeper_and_users_killed_at_once_leave_no_orphan(project):
     assert project.empty()
 
 
-def test_ctrl_c_does_not_reach_the_server_before_its_user_has_drained(own_project):
+def test_e1_ctrl_c_does_not_reach_the_server_before_its_user_has_drained(own_project):
     user = own_project.user(drains=True)
     conninfo = user.ready()
     os.killpg(user.pid, signal.SIGINT)

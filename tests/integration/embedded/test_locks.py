@@ -59,7 +59,7 @@ def test_users_share(path, lock):
         assert other.got
 
 
-def test_keeper_does_not_get_the_users_lock_while_there_is_one(path, lock):
+def test_e1_keeper_does_not_get_the_users_lock_while_there_is_one(path, lock):
     assert locks.share(lock, locks.USERS)
     with Other(path, "take", locks.USERS) as other:
         assert not other.got
@@ -113,7 +113,7 @@ def test_asking_for_the_descriptor_again_loses_no_lock(path, lock):
         assert not other.got
 
 
-def test_forked_child_holds_nothing_of_its_parents(lock):
+def test_e1_forked_child_holds_nothing_of_its_parents(lock):
     assert locks.take(lock, locks.KEEPER)
     child = os.fork()
     if child == 0:

@@ -141,7 +141,7 @@ def test_read_only_file_system(project):
 
 
 @pytest.mark.usefixtures("as_root")
-def test_folder_of_another_owner(own_project):
+def test_e2_folder_of_another_owner(own_project):
     own_project.tidegate.mkdir()
     shutil.chown(own_project.tidegate, "nobody")
     told = own_project.user().refused()

@@ -145,7 +145,7 @@ async def test_no_more_probes_run_than_were_allowed(relay: Make) -> None:
     assert all(row["n"] <= 3 for row in rows)
 
 
-async def test_what_was_claimed_before_the_circuit_opened_is_given_back_unstarted(relay: Make) -> None:
+async def test_c2_what_was_claimed_before_the_circuit_opened_is_given_back_unstarted(relay: Make) -> None:
     shop = await relay(consumers=1, demand=20)
     shop.down()
     ids = await enqueue(shop, send, 20)
@@ -200,7 +200,7 @@ async def test_after_closing_the_jobs_that_waited_come_back_step_by_step(relay: 
     assert shop.state()["permits"] == 0
 
 
-async def test_a_job_with_its_own_transaction_reports_and_gives_its_permit_back(relay: Make) -> None:
+async def test_c3_a_job_with_its_own_transaction_reports_and_gives_its_permit_back(relay: Make) -> None:
     shop = await relay()
     async with shop.node() as node:
         await enqueue(shop, committing, 3)
