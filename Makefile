@@ -49,8 +49,8 @@ format: setup ## Format and fix what can be fixed
 sim: setup ## Play simulated fleets under faults: SEEDS=200, or SEED=17 for one with its story
 	SEEDS="$(SEEDS)" $(if $(SEED),SEED="$(SEED)") $(PY) -m pytest -q -n $(if $(SEED),0,$(PYTEST_WORKERS)) tests/simulation -k "$(if $(SEED),one_seed,seed)"
 
-chaos: setup ## Let every fault befall a fleet at work, RUNS=5 times each, and write the table of results
-	$(PY) -m tests.chaos --runs "$(RUNS)" --page docs/explanation/chaos.md
+chaos: setup ## Let every fault, or FAULT="node_killed half_open", befall a fleet at work, RUNS=5 times each; write the table of results
+	$(PY) -m tests.chaos --runs "$(RUNS)" --page docs/explanation/chaos.md $(FAULT)
 
 bench: setup ## Measure everything, ratios beside their bars, pictures, into build/bench: SIZE=quick takes minutes, not an hour
 	$(PY) benchmarks/run.py $(if $(filter quick smoke,$(SIZE)),--$(SIZE))
