@@ -84,7 +84,7 @@ def node_through(stand: Stand, database: str) -> Node:
 
 def examined(stand: Stand) -> list[Finding]:
     with psycopg.connect(stand.database, autocommit=True) as connection:
-        return examine(connection, stand.database, queues=("email",))
+        return examine(connection, stand.database)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
