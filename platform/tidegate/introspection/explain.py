@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tidegate.introspection.node_views import NodeView
 from tidegate.introspection.shapes import PoolView
+from tidegate.introspection.sizes import CHANGES, WORDS
 from tidegate.jobs import State
 from tidegate.store.protocol import UNKNOWN_AFTER
 
 __all__ = ["JobFacts", "QueueFacts", "Why", "why_job", "why_queue"]
+
+HOLDING: Final = frozenset({"memory", "cpu", "db", "probe", "circuit", "override", "asleep", "policy_failed"})
+"""Why a node keeps a pool below what `consumers` allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +168,25 @@ def _pool(queue: QueueFacts) -> Iterator[Why]:
     pool, name = queue.pool, queue.queue
     if not queue.nodes:
         return
+    limit, change = _limit(queue)
     if not pool.alive:
-        yield Why("pool_empty", f"queue {name} has no consumer at the moment")
+        yield Why("pool_empty", f"queue {name} has no consumer at the moment{limit}", change)
     elif pool.busy >= pool.alive:
-        most = "the most that `consumers` allows" if pool.alive >= pool.max else f"of at most {pool.max}"
+        most = "the most that `consumers` allows" if pool.alive >= pool.max else f"of at most {pool.max}{limit}"
+        raise_it = f"raise `consumers` of {name} in queues.yaml"
         yield Why(
             "pool_busy",
             f"all {pool.alive} consumers of queue {name} are busy ({most})",
-            f"raise `consumers` of {name} in queues.yaml",
+            raise_it if pool.alive >= pool.max or change is None else change,
         )
+
+
+def _limit(queue: QueueFacts) -> tuple[str, str | None]:
+    """Return why its pool has the size it has, in the words of the nodes that set it, and what would change that."""
+    told = [node.sized_by(queue.queue) for node in queue.nodes]
+    said = [reason for reason in dict.fromkeys(told) if reason in HOLDING]
+    change = CHANGES.get(said[0]) if said else None
+    return "".join(f"; {WORDS[reason]}" for reason in said), None if change is None else change.format(queue=queue.queue)
 
 
 def _running(facts: JobFacts) -> Iterator[Why]:

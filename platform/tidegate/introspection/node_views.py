@@ -40,6 +40,11 @@ class NodeView:
         told = self._told(queue)
         return PoolView(**{name: _count(told.get(name)) for name in ("alive", "busy", "min", "max", "target")})
 
+    def sized_by(self, queue: str) -> str | None:
+        """Return the word that its autoscaler gives for the size of a queue's pool."""
+        reason = self._told(queue).get("reason")
+        return reason if isinstance(reason, str) else None
+
     @property
     def broken(self) -> tuple[str, ...]:
         """The queues that it should run and cannot."""

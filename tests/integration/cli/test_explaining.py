@@ -92,6 +92,36 @@ def test_a_pool_that_is_busy_or_empty(shop: Shop) -> None:
     assert reasons(shop, "jobs", "explain", str(job)) == ["pool_empty"]
 
 
+@pytest.mark.parametrize(
+    ("sized", "says", "command"),
+    [
+        ("override", "no consumer at the moment; it was said by hand", "tidegate scale email auto"),
+        ("memory", "and the memory of the host allows no more", "give the host more memory, run a node on another one, or make"),
+        ("base", "no consumer at the moment", None),
+    ],
+)
+def test_a_pool_says_why_it_is_no_larger_in_the_words_of_the_node_that_sized_it(
+    shop: Shop, sized: str, says: str, command: str | None
+) -> None:
+    knows(shop)
+    node(shop, "n1", queues={"email": {"alive": 0, "busy": 0, "target": 0, "min": 0, "max": 2, "reason": sized}})
+    job = shop.insert()
+    [why] = shop.json("jobs", "explain", str(job))["reasons"]
+    assert why["reason"] == "pool_empty"
+    assert why["text"].endswith(says)
+    assert (why["command"] or "").startswith(command or "")
+    assert (why["command"] is None) == (command is None)
+
+
+def test_a_busy_pool_that_could_be_larger_says_what_keeps_it(shop: Shop) -> None:
+    knows(shop)
+    node(shop, "n1", queues={"email": {"alive": 1, "busy": 1, "target": 1, "min": 0, "max": 2, "reason": "override"}})
+    job = shop.insert()
+    [why] = shop.json("jobs", "explain", str(job))["reasons"]
+    assert (why["reason"], why["command"]) == ("pool_busy", "tidegate scale email auto")
+    assert why["text"] == "all 1 consumers of queue email are busy (of at most 2; it was said by hand)"
+
+
 def test_nodes_that_stop_and_queues_that_are_broken(shop: Shop) -> None:
     knows(shop)
     job = shop.insert()

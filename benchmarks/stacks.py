@@ -1,0 +1,96 @@
+"""How long `workers stacks` takes, from the request to the answer, and as a whole command: `python benchmarks/stacks.py`.
+
+A node is asked through the database, `--rounds` times each, about a coroutine that waits, a deadlocked thread, a process that loops
+for ever, and a job that blocks the node's event loop. What a command takes on top is its interpreter's start. Ends with 1 where an
+answer took longer than two seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.support.postgres import Server  # noqa: E402 - needs the path above
+from tests.support.processes import NodeProcess  # noqa: E402 - likewise
+
+from tidegate import Tidegate  # noqa: E402 - likewise
+from tidegate.introspection import ask_node  # noqa: E402 - likewise
+from tidegate.store import migrate  # noqa: E402 - likewise
+from tidegate.store.connection import connect  # noqa: E402 - likewise
+
+QUEUES = """\
+jobs: [tests.support.jobs, tests.support.bad_jobs]
+defaults: {max_attempts: 1, timeout: 600, kill_after: 600}
+queues:
+  email: {consumers: 2}
+  threads: {executor: thread, consumers: 1}
+  heavy: {executor: process, consumers: 1}
+  analytics: {consumers: 1}
+  batches: {consumers: 1}
+"""
+JOBS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
+    ("a coroutine that waits", "tests.support.jobs:long_note", (1,)),
+    ("a deadlocked thread", "tests.support.jobs:deadlocks_in_a_thread", ()),
+    ("a process that loops", "tests.support.bad_jobs:spins", ("over",)),
+    ("a blocked event loop", "tests.support.jobs:blocks_the_loop", (600.0,)),
+)
+ALLOWED = 2.0
+
+
+def spans(rounds: int, call: Callable[[], object]) -> list[float]:
+    """Return how long each of `rounds` calls took."""
+    took = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        call()
+        took.append(time.perf_counter() - started)
+    return took
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    rounds, worst = parser.parse_args().rounds, 0.0
+    with ExitStack() as stack:
+        server = stack.enter_context(Server())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        database = server.create_database()
+        with connect(database) as connection:
+            migrate.migrate(connection)
+        (folder / "queues.yaml").write_text(QUEUES, "utf-8")
+        node = stack.enter_context(NodeProcess(database, folder, "--queues", "email,threads,heavy"))
+        blocked = stack.enter_context(NodeProcess(database, folder, "--queues", "analytics"))
+        tide = stack.enter_context(Tidegate.connect_sync(database, config=folder / "queues.yaml"))
+        connection = stack.enter_context(connect(database))
+        environ = {**os.environ, "TIDEGATE_DATABASE": database, "PYTHONPATH": str(ROOT)}
+        print(f"Python {sys.version.split()[0]}, PostgreSQL {server.version}, {os.cpu_count()} cores; {rounds} rounds, ms")
+        print(f"{'asked about':<25}{'answer: median':>15}{'slowest':>9}{'command: median':>17}")
+        for title, kind, args in JOBS:
+            job = tide.enqueue(kind, *args)
+            while connection.execute("SELECT state FROM tidegate.jobs WHERE id = %s", [job]).fetchone() != ("running",):
+                time.sleep(0.05)
+            name = (blocked if "blocks" in kind else node).node()
+            answers = spans(rounds, lambda name=name, job=job: ask_node(connection, name, "stacks", {"job": job}))  # type: ignore[misc]
+            words = [sys.executable, "-m", "tidegate", "workers", "stacks", name, str(job)]
+            whole = spans(3, lambda words=words: subprocess.run(words, cwd=folder, env=environ, capture_output=True, check=True))  # type: ignore[misc]
+            worst = max(worst, *answers)
+            print(f"{title:<25}{1e3 * median(answers):>15.0f}{1e3 * max(answers):>9.0f}{1e3 * median(whole):>17.0f}")
+        blocked.process.kill()
+    return 1 if worst > ALLOWED else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
