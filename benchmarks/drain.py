@@ -8,7 +8,6 @@ same on a server of your own.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import statistics
 import sys
@@ -25,6 +24,7 @@ from tests.support.postgres import Server  # noqa: E402 - the repository's root 
 
 from tidegate import Tidegate  # noqa: E402
 from tidegate.benchmark.measuring import drain, fill, settings_for, statements_alone  # noqa: E402
+from tidegate.runtime.interpreter import run  # noqa: E402
 from tidegate.settings import Settings  # noqa: E402
 from tidegate.store import migrate  # noqa: E402
 from tidegate.store.connection import connect  # noqa: E402
@@ -78,8 +78,8 @@ def main() -> None:
             version = connection.info.parameter_status("server_version")
         nodes, ceilings = [], []
         for _ in range(RUNS):
-            nodes.append(asyncio.run(node(database, jobs)))
-            ceilings.append(asyncio.run(ceiling(database, jobs)))
+            nodes.append(run(node(database, jobs)))
+            ceilings.append(run(ceiling(database, jobs)))
     rate = statistics.median(each[0] for each in nodes)
     top = statistics.median(ceilings)
     print(f"{os.cpu_count()} cores, PostgreSQL {version}, {RUNS} runs of {jobs:,} no-op jobs, medians")

@@ -17,6 +17,7 @@ from tidegate.benchmark.jobs import BEGAN, KIND, clocked, noop
 from tidegate.client import Tidegate
 from tidegate.jobs import State, Word
 from tidegate.lifecycle import Ack
+from tidegate.runtime.interpreter import spare_collections
 from tidegate.runtime.node import Node
 from tidegate.settings import Settings
 from tidegate.store.connection import connect
@@ -128,8 +129,9 @@ async def fill(tide: Tidegate, jobs: int) -> None:
 
 
 async def drain(settings: Settings) -> float:
-    """Run one node until nothing is left to do; return the seconds from when it was up."""
+    """Run one node until nothing is left to do, as `tidegate up` does; return the seconds from when it was up."""
     async with Node(settings) as node:
+        spare_collections()
         began = perf_counter()
         while (await node.unfinished()).todo:  # noqa: ASYNC110 - the table is what is watched
             await asyncio.sleep(0.02)

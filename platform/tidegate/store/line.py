@@ -182,14 +182,14 @@ def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:
     failures = [ack.failure for ack in acks]
     return {
         "node": node,
-        "ids": [ack.job_id for ack in acks],
-        "leases": [ack.lease for ack in acks],
+        "ids": _numbers([ack.job_id for ack in acks]),
+        "leases": _numbers([ack.lease for ack in acks]),
         "states": _unless_usual([ack.state.value for ack in acks], State.COMPLETED.value),
         "words": _unless_usual([ack.word.value for ack in acks], Word.DONE.value),
         "delays": _unless_usual([float(ack.delay) for ack in acks], 0.0),
         "charged": _unless_usual([ack.charged for ack in acks], True),
-        "durations": [None if ack.duration is None else float(ack.duration) for ack in acks],
-        "ages": [max(now - ack.ended, 0.0) if ack.duration is not None else 0.0 for ack in acks],
+        "durations": _numbers([None if ack.duration is None else float(ack.duration) for ack in acks]),
+        "ages": _numbers([max(now - ack.ended, 0.0) if ack.duration is not None else 0.0 for ack in acks]),
         "error_types": _unless_usual([failure and storable(failure.type) for failure in failures], None),
         "error_messages": _unless_usual([failure and storable(failure.message) for failure in failures], None),
         "tracebacks": _unless_usual([failure and (storable(failure.traceback) or None) for failure in failures], None),
@@ -204,6 +204,11 @@ def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:
             [None if failure is None or failure.locals is None else json.dumps(failure.locals) for failure in failures], None
         ),
     }
+
+
+def _numbers(column: Sequence[float | None]) -> str:
+    """Return a column as PostgreSQL writes an array: a third of what the driver takes, which looks for quotes in every item."""
+    return f"{{{','.join(map(repr, column)).replace('None', 'NULL')}}}"
 
 
 def _unless_usual(column: list[Any], usual: Any) -> list[Any]:

@@ -33,8 +33,7 @@ class CoroutineCall:
         self._over = self._loop.create_future()
         self._patience: asyncio.TimerHandle | None = None
         self._cancelled = False
-        self._task = spawn(_contained(call), name=run.first.kind, context=copy_context())
-        self._task.add_done_callback(self._ended)
+        self._task = spawn(_contained(call, self._ended), name=run.first.kind, context=copy_context())
 
     async def result(self) -> Any:
         """See `Executor.run`."""
@@ -59,9 +58,10 @@ class CoroutineCall:
         if isinstance(self._run.why, TimedOut):
             self._run.why = TimedOut(self._run.why.after, stack_of(self._task, skip=1))
         self._cancelled = self._task.cancel()
+        self._task.add_done_callback(lambda _: self._ended())  # cancelled before its first step, it has no last one
         self._patience = self._loop.call_later(self._run.kill_after, self._ended)
 
-    def _ended(self, _: object = None) -> None:
+    def _ended(self) -> None:
         if not self._over.done():
             self._over.set_result(None)
 
@@ -76,8 +76,11 @@ class CoroutineCall:
         self._task.add_done_callback(lambda _: ended())
 
 
-async def _contained(call: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any, BaseException | None]:
-    """Return what the coroutine returned and what it raised: an exit raised inside a task would end the whole loop."""
+async def _contained(call: Callable[[], Coroutine[Any, Any, Any]], ended: Callable[[], None]) -> tuple[Any, BaseException | None]:
+    """Return what the coroutine returned and what it raised: an exit raised inside a task would end the whole loop.
+
+    `ended` is called in its last step, a turn of the loop before whoever waits for the task itself would hear of it.
+    """
     note_place(InTask(asyncio.current_task(), threading.get_ident()))
     try:
         return await call(), None
@@ -85,3 +88,5 @@ async def _contained(call: Callable[[], Coroutine[Any, Any, Any]]) -> tuple[Any,
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome; the runner judges it
         return None, storable(error)
+    finally:
+        ended()

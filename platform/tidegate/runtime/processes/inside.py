@@ -9,7 +9,6 @@ cancellation, and then the process; what comes after the handler, the commit of 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 import time
@@ -28,6 +27,7 @@ from tidegate.handlers import Handlers
 from tidegate.jobs import Cancelled, Job
 from tidegate.runtime.describing import Describer
 from tidegate.runtime.executors import answer, storable
+from tidegate.runtime.interpreter import loop_factory, spare_collections
 from tidegate.runtime.processes import memory, wire
 from tidegate.runtime.processes.inside_coroner import InsideCoroner
 from tidegate.runtime.processes.transactions import InsideTransactions
@@ -61,7 +61,7 @@ def main(channel: ChildEnd, values: Mapping[str, Any]) -> None:
     except Exception as error:  # noqa: BLE001 - whatever importing the user's modules raises is what the node must hear
         channel.refuse(error)
         sys.exit(1)
-    gc.freeze()  # what was imported stays: no collection needs to walk it again
+    spare_collections()
     exporting = sdk.set_up(os.environ) if order.traced and not is_configured() else None
     channel.ready(imported=time.monotonic() - began)
     try:
@@ -95,7 +95,7 @@ class Inside:
             node=order.node,
             clock=time.monotonic,
         )
-        self._loops = asyncio.Runner(loop_factory=_loop_factory())
+        self._loops = asyncio.Runner(loop_factory=loop_factory())
         self._task: asyncio.Task[Any] | None = None
         self._enqueued: list[Enqueued] = []
         self._may_interrupt = False
@@ -242,12 +242,3 @@ def _where(task: asyncio.Task[Any]) -> str:
     ours = max((n for n, line in enumerate(lines) if __file__ in line), default=-2)
     theirs = "".join(lines[ours + 2 :])
     return f"\nThe coroutine waits (most recent call last):\n{theirs}\n" if theirs else ""
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - used where it is installed
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
