@@ -26,6 +26,9 @@ VOLATILE: Final = ("clock", "wall", "rss", "loop_lag")
 LEAST: Final = 1e-6
 """Seconds; nothing takes less, and no logarithm is taken of nothing."""
 
+NOTHING: Final = (0.0, 0.0, 0.0, 0.0)
+"""Jobs, and the sums over their seconds, the squares and the logarithms of these."""
+
 
 class Done:
     """What the consumers of a node have run, by queue; subscribe `on_event` to the node's events."""
@@ -34,7 +37,7 @@ class Done:
         self._jobs: Counter[str] = Counter()
         self._last: dict[str, float] = {}
         self._gone: Counter[str] = Counter()
-        self._work: dict[str, Work] = {}
+        self._sums: dict[str, list[float]] = {}
 
     def on_event(self, event: Event) -> None:
         """Count a job whose handler was run, and one that is ready or running no more."""
@@ -42,21 +45,28 @@ class Done:
             self._gone[event.queue] += 1
         if isinstance(event, JobEnded) and event.seconds is not None:
             self._jobs[event.queue] += 1
-            self._last[event.queue] = round(asyncio.get_running_loop().time(), 2)
+            self._last[event.queue] = asyncio.get_running_loop().time()
 
     def ran(self, queue: str, jobs: int, seconds: float) -> None:
         """Add a call that has ended: it kept its consumer busy for `seconds`, which is each job's equal part."""
         each = max(seconds / jobs, LEAST)
-        done = Work(jobs, seconds, jobs * each * each, jobs * math.log(each))
-        self._work[queue] = self._work.get(queue, Work()) + done
+        sums = self._sums.get(queue)
+        if sums is None:
+            sums = self._sums[queue] = [*NOTHING]
+        sums[0] += jobs  # added up in place, for every job
+        sums[1] += seconds
+        sums[2] += jobs * each * each
+        sums[3] += jobs * math.log(each)
 
     def work(self, queue: str) -> Work:
         """Return what was done so far."""
-        return self._work.get(queue, Work()) + Work(gone=self._gone[queue])
+        jobs, seconds, squares, logarithms = self._sums.get(queue, NOTHING)
+        return Work(int(jobs), seconds, squares, logarithms, self._gone[queue])
 
     def of(self, queue: str) -> Mapping[str, Any]:
         """Return how many there were, and when the last one ended, on the clock of `now`."""
-        return {"jobs_processed": self._jobs[queue], "last_job": self._last.get(queue)}
+        last = self._last.get(queue)
+        return {"jobs_processed": self._jobs[queue], "last_job": None if last is None else round(last, 2)}
 
     @staticmethod
     def now() -> Mapping[str, Any]:
