@@ -16,7 +16,7 @@ from tests.support.stand import Stand
 from tidegate import Node, Tidegate
 
 QUEUES = """\
-jobs: [tests.support.bad_jobs]
+jobs: [tests.support.bad_jobs, tests.support.hostile_jobs]
 poll: 0.2
 drain_timeout: 10
 defaults: {{max_attempts: 3, backoff: {{kind: constant, base: 0.05, jitter: 0}}, timeout: 60, kill_after: 2.0,

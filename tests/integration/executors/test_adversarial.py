@@ -1,4 +1,4 @@
-"""Twenty kinds of bad jobs among thousands of good ones, on every executor that can survive them.
+"""Twenty kinds of bad jobs and more among thousands of good ones, on every executor that can survive them.
 
 Afterwards each good job was done exactly once, each bad one has its verdict, and the node is as it was: as many consumers, as many
 descriptors, no zombie, no more memory.
@@ -6,10 +6,12 @@ descriptors, no zombie, no more memory.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -20,6 +22,7 @@ import pytest
 
 from tests.integration.executors.conftest import stand_with
 from tests.support import bad_jobs as jobs
+from tests.support import hostile_jobs as hostile
 from tests.support.stand import Stand, until
 from tidegate import Node
 
@@ -37,6 +40,23 @@ FAILURES = [
     (jobs.raises_what_cannot_be_told.call(), "failed", r"<its __str__ raised ValueError>"),
     (jobs.says.call("dead"), "discarded", "hopeless"),
     (jobs.says.call("dead", returned=False), "discarded", "hopeless"),
+    (jobs.interrupts.call(), "failed", "the handler raised KeyboardInterrupt|.*"),
+    (hostile.exits_in_a_task.call(), "failed", "3"),
+    (hostile.exits_in_a_task_of_its_own.call(), "failed", r".*KeyError"),
+    (hostile.interrupts_in_a_task.call(), "failed", ""),
+    (hostile.dooms.call(), "failed", "a$"),
+    (hostile.dooms_in_a_task.call(), "failed", "b$"),
+    (hostile.closes_the_generator.call(), "failed", "c$"),
+    (hostile.stops_the_iteration.call(), "failed", ".*d"),
+    (hostile.cancels_itself.call(), "failed", ""),
+    (hostile.awaits_a_cancelled_task.call(), "failed", ""),
+    (hostile.never_stops_calling.call(), "failed", "maximum recursion depth exceeded"),
+    (hostile.asks_for_the_impossible.call(), "failed", ""),
+    (hostile.raises_what_dooms_its_reader.call(), "failed", ""),
+    (hostile.raises_megabytes.call(), "failed", "xxxxx"),
+    (hostile.raises_what_no_table_holds.call(), "failed", "nul . and half a pair "),
+    (hostile.raises_in_a_circle.call(), "failed", "one$"),
+    (hostile.returns_its_task.call(), "failed", r".*its result: "),
 ]
 """What any executor survives."""
 STACK = ("crashed", r"its process was ended by SIGSEGV") if sys.version_info < (3, 12) else ("failed", "")
@@ -44,7 +64,6 @@ STACK = ("crashed", r"its process was ended by SIGSEGV") if sys.version_info < (
 LATE = "ran longer than its time-out of "
 OF_PROCESSES = [
     *FAILURES,
-    (jobs.interrupts.call(), "failed", "the handler raised KeyboardInterrupt|.*"),
     (jobs.segfaults.call(), "crashed", r"its process was ended by SIGSEGV"),
     (jobs.aborts.call(), "crashed", r"its process was ended by SIGABRT"),
     (jobs.exits_at_once.call(7), "crashed", r"its process ended with exit code 7"),
@@ -89,6 +108,7 @@ class Before:
     def __init__(self, node: Node) -> None:
         self.me = psutil.Process()
         self.node = node
+        self.tasks = tasks()
         self.fds, self.threads, self.children = descriptors(), self.me.num_threads(), len(self.me.children())
         gc.collect()
         self.rss = self.me.memory_info().rss
@@ -104,6 +124,7 @@ class Before:
             what=f"no more descriptors than {self.fds}",
         )
         await until(lambda: self.me.num_threads() <= self.threads + threads, what="the threads")
+        await until(lambda: not tasks() - self.tasks, what=f"no more tasks than {self.tasks}")
         gc.collect()
         assert self.me.memory_info().rss - self.rss < memory
 
@@ -114,6 +135,11 @@ def zombies(process: psutil.Process) -> list[int]:
         with suppress(psutil.NoSuchProcess):
             found += [child.pid] if child.status() == psutil.STATUS_ZOMBIE else []
     return found
+
+
+def tasks() -> Counter[str]:
+    """Return how many tasks the loop has, by what they are called without their numbers."""
+    return Counter(re.sub(r"\d+", "", task.get_name()) for task in asyncio.all_tasks())
 
 
 def descriptors() -> Counter[str]:
@@ -160,6 +186,16 @@ def done_once(stand: Stand, numbers: range) -> None:
     assert {n: counts[str(n)] for n in numbers if counts[str(n)] != 1} == {}
 
 
+async def every_consumer_works(stand: Stand) -> None:
+    """See that as many jobs run at once as there are consumers, whoever was lost before."""
+    gone = stand.folder / "gone"
+    ids = await stand.tide.enqueue_many([jobs.naps.call(str(gone)) for _ in range(CONSUMERS)])
+    await until(lambda: stand.counts()["napping"] == CONSUMERS, what="all consumers at work")
+    gone.touch()
+    for job_id in ids:
+        await stand.end(job_id)
+
+
 async def test_processes_survive_whatever_a_job_may_do(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACE_FILE", str(tmp_path / "trace"))
     async with stand_with(database, tmp_path, heavy=heavy("process")) as stand, stand.node() as node:
@@ -182,23 +218,56 @@ async def test_processes_survive_whatever_a_job_may_do(database: str, tmp_path: 
         await before.is_as_now()
 
 
-@pytest.mark.parametrize(
-    ("executor", "more"),
-    [
-        ("thread", [(jobs.sleeps_too_long.call(), "timed_out", LATE), (jobs.loops_async.call(), "timed_out", LATE)]),
-        ("async", [(jobs.sleeps_too_long.call(), "timed_out", LATE), (jobs.loops_async.call(), "timed_out", LATE)]),
-    ],
-)
+IN_ONE_PROCESS = [
+    *FAILURES,
+    (hostile.says_it_was_cancelled.call(), "failed", ""),
+    (jobs.ignores_sigterm.call(), "failed", "signal only works in main thread"),
+    (jobs.sleeps_too_long.call(), "timed_out", LATE),
+    (jobs.loops_async.call(), "timed_out", LATE),
+    (hostile.computes_too_long.call(), "timed_out", LATE),
+    (hostile.swallows_one_cancellation.call(), "timed_out", LATE),
+    (hostile.is_late_with_an_error.call(), "timed_out", LATE),
+    (hostile.never_returns.call(), "timed_out", LATE),
+    (hostile.never_lets_itself_be_cancelled.call(), "timed_out", LATE),
+]
+IN_THREADS = [*IN_ONE_PROCESS, (hostile.stops_the_loop.call(), "failed", "Event loop stopped before Future completed")]
+"""Their loop is their own. On the node's loop this is what nobody there survives."""
+ENDING_BY_THEMSELVES = [
+    hostile.keeps_everybody_waiting.call(),
+    hostile.leaves_a_task_for_a_while.call(),
+    hostile.leaves_a_failing_task.call(),
+    hostile.leaves_a_thread_for_a_while.call(),
+    jobs.runs_a_loop.call(7),
+]
+"""Bad manners that end well, and by themselves: in threads and on the loop nobody else ends anything."""
+
+
+@pytest.fixture
+def _released() -> Iterator[None]:
+    """Let go, whatever comes, what never returns."""
+    hostile.RELEASED.clear()
+    yield
+    hostile.RELEASED.set()
+    hostile.TASKS.clear()
+
+
+@pytest.mark.usefixtures("_released")
+@pytest.mark.parametrize(("executor", "bad"), [("thread", IN_THREADS), ("async", IN_ONE_PROCESS)], ids=["thread", "async"])
 async def test_threads_and_the_loop_survive_what_they_can(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str, more: list[Any]
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str, bad: list[Any]
 ) -> None:
     monkeypatch.setenv("TRACE_FILE", str(tmp_path / "trace"))
     async with stand_with(database, tmp_path, heavy=heavy(executor)) as stand, stand.node() as node:
         await stand.end(await stand.tide.enqueue(jobs.quiet, 1))
         before = Before(node)
         single = [jobs.good.call(n) if n % 2 else jobs.good_async.call(n) for n in range(GOOD)]
-        await storm(stand, [*FAILURES, *more], [], single)
+        await storm(stand, bad, ENDING_BY_THEMSELVES, single)
         done_once(stand, range(GOOD))
+        assert node.supervisor.runs.abandoned("heavy") == 2 * EACH, "what never returns is in the books"
+        await every_consumer_works(stand)
+        hostile.RELEASED.set()
+        await until(lambda: node.supervisor.runs.abandoned("heavy") == 0, what="what was abandoned to end")
+        hostile.TASKS.clear()
         await before.is_as_now(threads=2 * CONSUMERS)  # those that were abandoned came back and are kept for the next
 
 
