@@ -42,7 +42,7 @@ def message_of(error: BaseException, *, clean: Clean = str) -> str:
     """Return what an exception says, bounded; where saying it fails, that."""
     try:
         return _head(str(error), clean)
-    except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything, and its failure is not the job's
+    except BaseException as broken:  # noqa: BLE001 - a user's __str__ may raise anything, and its failure is not the job's
         return f"<its __str__ raised {type(broken).__name__}>"
 
 
@@ -58,7 +58,7 @@ def _trace(error: BaseException, skip: int) -> str:
             tb = tb.tb_next
     try:
         text = "".join(traceback.format_exception(type(error), error, tb))
-    except Exception as broken:  # noqa: BLE001 - as above: __str__ of a chained exception may raise
+    except BaseException as broken:  # noqa: BLE001 - as above: __str__ of a chained exception may raise
         text = "".join(traceback.format_tb(tb)) + f"<formatting the exception raised {type(broken).__name__}>\n"
     return text
 

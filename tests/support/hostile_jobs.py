@@ -10,6 +10,7 @@ import asyncio
 import sys
 import threading
 import time
+from typing import Any
 
 from tidegate import job
 
@@ -31,7 +32,7 @@ async def exits_in_a_task() -> None:
 
 
 @job(queue="heavy", max_attempts=1)
-async def exits_in_a_task_of_its_own() -> None:
+async def fails_in_a_group() -> None:
     async def leaves() -> None:
         raise KeyError("left")
 
@@ -97,6 +98,18 @@ def asks_for_the_impossible() -> int:
 @job(queue="heavy", max_attempts=1)
 def raises_what_dooms_its_reader() -> None:
     raise Mute
+
+
+class Trap(dict[str, int]):
+    def items(self) -> Any:
+        raise Doom("trapped")
+
+    __iter__ = keys = values = __len__ = items  # type: ignore[assignment]
+
+
+@job(queue="heavy", max_attempts=1)
+def returns_a_trap() -> dict[str, int]:
+    return Trap(a=1)
 
 
 @job(queue="heavy", max_attempts=1)

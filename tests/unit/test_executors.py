@@ -368,6 +368,18 @@ async def test_a_thread_is_kept_for_the_next_call(stage):
     assert repr(stage.threads) == "<ThreadExecutor email idle=1 made=1 abandoned=0>"
 
 
+async def test_a_call_keeps_its_own_answer_when_its_thread_has_the_next_one_already(stage):
+    """The thread is free before the consumer that waited for it wakes: whoever comes in between must not touch its answer."""
+    free = threading.Event()
+    first = asyncio.create_task(stage.run(lambda: "first"))
+    first.add_done_callback(lambda _: free.set())
+    while not stage.threads._idle:  # noqa: ASYNC110 - every turn of the loop, so that the next call comes before the first wakes
+        await asyncio.sleep(0)
+    assert not first.done()
+    assert await stage.run(lambda: free.wait(20) and "second", stage.limits(job_id=2)) == "second"
+    assert (await first, stage.threads.abandoned, stage.events) == ("first", 0, [])
+
+
 def test_a_loop_that_is_closed_takes_its_threads_along():
     free = threading.Event()
 

@@ -11,6 +11,15 @@ class Broken(Exception):
         raise RuntimeError("no")
 
 
+class Doom(BaseException):
+    pass
+
+
+class Doomed(Exception):
+    def __str__(self) -> str:
+        raise Doom
+
+
 def raised(error: BaseException) -> BaseException:
     try:
         raise error
@@ -47,3 +56,9 @@ def test_of_a_huge_traceback_the_end_is_kept() -> None:
 def test_text_and_failures_pass_through() -> None:
     assert describe("said so") == Failure("Failed", "said so")
     assert describe(Failure("A", "b")) == Failure("A", "b")
+
+
+def test_what_dooms_its_reader_is_kept_all_the_same() -> None:
+    failure = describe(raised(Doomed()))
+    assert failure.message == "<its __str__ raised Doom>"
+    assert "in raised" in failure.traceback

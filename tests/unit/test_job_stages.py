@@ -9,7 +9,7 @@ from tests.unit.stages.parts import Owing, Sink, quiet, started, virtual
 
 from tidegate.backoff import constant
 from tidegate.handlers import Handlers
-from tidegate.jobs import Cancel, Done, Job, State
+from tidegate.jobs import Cancel, Done, Failed, Job, State
 from tidegate.pipelines import BatchBy, PartitionBy
 from tidegate.runtime.job_stages import BatchStage, PartitionStage, StepStage, attempted
 from tidegate.runtime.settlement import Settlement
@@ -306,6 +306,10 @@ async def test_what_is_free_and_not_taken_goes_back_and_frees_its_key():
     assert ids(other.events) == [5]
 
 
+def raises(error):
+    raise error
+
+
 @virtual
 async def test_what_a_function_says_comes_back_and_what_it_raises_is_an_outcome():
     async def waits(value):
@@ -319,6 +323,9 @@ async def test_what_a_function_says_comes_back_and_what_it_raises_is_an_outcome(
     assert await attempted(waits, 0.5, timeout=1) == 0.5
     assert repr(await attempted(waits, 5, timeout=1)) == "TimedOut(after=1, stack='')"
     assert "of its own" in repr(await attempted(raises_a_timeout, timeout=1))
+    for error in (ValueError("v"), SystemExit(3), KeyboardInterrupt("k"), GeneratorExit("g")):
+        said = await attempted(raises, error, timeout=1)
+        assert (type(said), said.error) == (Failed, error)
 
     def says():
         raise Cancel("no")

@@ -40,7 +40,9 @@ async def attempted(call: Callable[..., Any], *args: Any, timeout: float) -> Any
             return await said if inspect.isawaitable(said) else said
     except TimeoutError as error:
         return TimedOut(timeout) if limit.expired() else Failed(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's function: whatever it raises is the outcome of its job
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a user's function: whatever it raises is the outcome of its job
         return error if isinstance(error, Outcome) else Failed(error)
 
 

@@ -59,7 +59,7 @@ def _shown(value: Any, clean: Callable[[str], str], until: float) -> str:
         return "<not looked at: there was no time left>"
     try:
         text = _Bounded().repr(value)
-    except Exception as error:  # noqa: BLE001 - a user's __repr__ may do anything
+    except BaseException as error:  # noqa: BLE001 - a user's __repr__ may raise anything
         return f"<its __repr__ raised {type(error).__name__}>"
     text = storable(clean(text[: LONGEST + SLACK]))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."

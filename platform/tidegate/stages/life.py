@@ -152,7 +152,9 @@ class Life(Child):
                 await self._mailbox.serve(self._is_to_end)
                 await self._wind_down()
             reason = self._stop_reason or NORMAL
-        except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001 - what ended it is what others decide by
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - what ended it is what others decide by
             reason = self._reason_of(error)
             if ready.done():
                 self._report(reason)
@@ -198,7 +200,9 @@ class Life(Child):
     async def _terminate(self, reason: Reason) -> Reason:
         try:
             await self.terminate(reason)
-        except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001 - its last words must not hide why it ended
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - its last words must not hide why it ended
             failure = self._reason_of(error)
             self._report(failure)
             return failure if expected(reason) else reason

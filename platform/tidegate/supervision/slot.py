@@ -164,7 +164,9 @@ class Slot:
     async def _start(self) -> Child:
         try:
             child = self.spec.start(*self._arguments)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise FailedToStart(self.id, reason_of(error)) from error
         self.child, self.kind = child, "supervisor" if hasattr(child, "tree") else "worker"
         starting = spawn(contained(lambda: child.start()), name=f"start of {self.id}")  # noqa: PLW0108 - may have no start()
@@ -217,7 +219,9 @@ class Slot:
             if me is not None and me.cancelling():
                 raise
             return self._halting or Crash(error)  # join() passed on a cancellation: ours, or one that nobody asked for
-        except Exception as error:  # noqa: BLE001 - a child that cannot even say how it ended has crashed
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a child that cannot even say how it ended has crashed
             return reason_of(error)
 
     def _ended(self, watcher: asyncio.Task[Reason]) -> None:

@@ -40,6 +40,19 @@ async def test_g60_a_permanent_consumer_ends_as_its_producer_did(reason):
     assert sink.terminated == [reason]
 
 
+class Doom(BaseException):
+    """No Exception, so that most code lets it through."""
+
+
+@virtual
+async def test_whatever_a_callback_raises_is_a_crash_with_its_cause(caplog):
+    producer, sink = await pair(Cancel.PERMANENT)
+    doom = Doom("came")
+    await end(producer, Crash(doom))
+    assert (await sink.join(), sink.cancelled) == (Crash(doom), [Crash(doom)])
+    assert "Doom: came" in caplog.text
+
+
 @pytest.mark.parametrize("reason", EXPECTED, ids=repr)
 @virtual
 async def test_g60_a_transient_consumer_outlives_an_expected_end(reason):

@@ -16,6 +16,7 @@ from tidegate.supervision import (
     FailedToStart,
     FunctionChild,
     Killed,
+    Restart,
     Shutdown,
     Supervisor,
     SystemExitInChild,
@@ -309,6 +310,31 @@ def test_pitfall_9_sys_exit_in_a_factory_is_a_start_error():
             return supervisor.alive
 
     assert run_virtual(main())
+
+
+class Doom(BaseException):
+    """No Exception, so that most code lets it through."""
+
+
+class Doomed(FunctionChild):
+    async def join(self):
+        raise Doom("in join")
+
+
+def test_pitfall_9_no_exception_of_a_child_passes_through_its_supervisor(caplog):
+    def falls():
+        raise Doom("in the factory")
+
+    async def main():
+        async with Supervisor([]) as supervisor:
+            with pytest.raises(FailedToStart, match="child 'a' failed to start: Doom: in the factory"):
+                await supervisor.start_child(ChildSpec("a", falls))
+            await supervisor.start_child(ChildSpec("b", lambda: Doomed(asyncio.sleep, 99), restart=Restart.TEMPORARY))
+            await asyncio.sleep(1)
+            return supervisor.alive, supervisor.which_children()
+
+    assert run_virtual(main()) == (True, [])
+    assert "child_terminated of b (temporary): Doom: in join" in caplog.text
 
 
 def test_pitfall_9_a_restarted_child_does_not_inherit_the_context_of_whoever_started_it():

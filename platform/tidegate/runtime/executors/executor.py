@@ -23,7 +23,7 @@ class Raised(Exception):
     """The handler raised `error`, which must not be raised anywhere else: KeyboardInterrupt, say, would end the loop."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(repr(error))
+        super().__init__(type(error).__qualname__)  # not its repr, which is the user's and may raise
         self.error = error
 
 

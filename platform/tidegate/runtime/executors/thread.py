@@ -104,9 +104,8 @@ class _ThreadCall:
         self._over = self._loop.create_future()
         self._patience: asyncio.TimerHandle | None = None
         self._inner = _OnOwnLoop(thread, call) if is_async else None
-        self._answer = thread.start_call(
-            self._inner or call, self._loop
-        )  # the thread's next call may begin before this one is read
+        # its own: the thread may have the next call, and another answer, before this one's consumer wakes
+        self._answer = thread.start_call(self._inner or call, self._loop)
         self._answer.add_done_callback(self._answered)
 
     async def result(self) -> Any:
@@ -159,10 +158,10 @@ class _Thread:
         self._thread.start()
 
     def start_call(self, call: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> asyncio.Future[_Answer]:
-        """Run `call` in this thread; the future is one of `loop`'s."""
-        answered: asyncio.Future[_Answer] = loop.create_future()
-        self._inbox.put((contextvars.copy_context(), call, loop, answered))
-        return answered
+        """Run `call` in this thread; the future, one of `loop`'s, is what it came to."""
+        answer: asyncio.Future[_Answer] = loop.create_future()
+        self._inbox.put((contextvars.copy_context(), call, loop, answer))
+        return answer
 
     def stack(self) -> str:
         """Return where it stands right now, without the frames of this module."""
