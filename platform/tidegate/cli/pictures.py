@@ -22,14 +22,15 @@ def draw_history(decisions: Sequence[DecisionView], queue: str, path: str) -> Pa
     shown = decisions[::-1]
     figure, (above, below) = _axes(2)
     at = [each.at for each in shown]
-    above.step(at, [each.ready for each in shown], where="post", color="tab:blue", label="jobs ready")
+    above.plot(at, [each.ready for each in shown], marker=".", color="tab:blue", label="jobs ready")
     above.set_ylabel("jobs")
     ages = above.twinx()
-    ages.step(at, [each.oldest_age for each in shown], where="post", color="tab:orange", label="age of the oldest, s")
+    ages.plot(at, [each.oldest_age for each in shown], marker=".", color="tab:orange", label="age of the oldest, s")
     ages.set_ylabel("seconds")
     below.step(at, [each.need for each in shown], where="post", color="tab:gray", linestyle="--", label="need")
     below.step(at, [each.to_size for each in shown], where="post", color="tab:green", label="consumers wanted")
-    below.step(at, [each.alive for each in shown], where="post", color="tab:red", label="consumers alive")
+    # counted right before each decision, so that it is what there was until then
+    below.step(at, [each.alive for each in shown], where="pre", color="tab:red", label="consumers alive")
     above.legend(handles=[*above.get_lines(), *ages.get_lines()], loc="upper left")
     below.legend(loc="upper left")
     below.set_ylabel("consumers")

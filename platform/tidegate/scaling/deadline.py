@@ -7,8 +7,8 @@ fallen, so consumers go as soon as the line runs dry, unless they were needed a 
 
 Each tick: who waits since when is known from the arrivals; from that, how many consumers every part of the line needs to start in
 time, with those that are up working all along and more of them only after their start-up. That, a look ahead over the time in
-which nothing can be changed, and a floor of a part of the load make the need. Growth follows it at once; shrinking waits for an empty line, and takes its time
-where there is little to gain.
+which nothing can be changed, and a floor of a part of the load make the need. Growth follows it at once; shrinking waits for an
+empty line, and takes its time where there is little to gain.
 """
 
 from __future__ import annotations

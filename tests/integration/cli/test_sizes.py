@@ -101,6 +101,14 @@ class TestExplain:
         assert "To start 95 of 100 jobs within 5 s, 2.5 consumers are needed." in told
         assert "20 jobs came (2/s) and 10 ended" in told
 
+    def test_what_circuits_hold_back_is_named(self, shop: Shop) -> None:
+        shop.execute("INSERT INTO tidegate.circuits (name, gates, state, kinds) VALUES ('smtp', true, 'forced_open', '{welcome}')")
+        shop.insert(kind="welcome")
+        decide(shop, reason="circuit")
+        told = shop.run("autoscaler", "explain", "email").stdout
+        assert "Circuits hold 1 job back, which is no demand" in told
+        assert "tidegate circuits list" in told
+
     def test_a_decision_that_is_old_is_not_followed(self, shop: Shop) -> None:
         decide(shop, age=60)
         assert "is not followed any more" in shop.run("autoscaler", "explain", "email").stdout
