@@ -17,12 +17,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.support.postgres import Server  # noqa: E402 - needs the path above
+from tests.support import bad_jobs, jobs  # noqa: E402 - needs the path above
+from tests.support.postgres import Server  # noqa: E402 - likewise
 from tests.support.processes import NodeProcess  # noqa: E402 - likewise
 
 from tidegate import Tidegate  # noqa: E402 - likewise
@@ -40,11 +40,11 @@ queues:
   analytics: {consumers: 1}
   batches: {consumers: 1}
 """
-JOBS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
-    ("a coroutine that waits", "tests.support.jobs:long_note", (1,)),
-    ("a deadlocked thread", "tests.support.jobs:deadlocks_in_a_thread", ()),
-    ("a process that loops", "tests.support.bad_jobs:spins", ("over",)),
-    ("a blocked event loop", "tests.support.jobs:blocks_the_loop", (600.0,)),
+JOBS = (
+    ("a coroutine that waits", jobs.long_note.call(1)),
+    ("a deadlocked thread", jobs.deadlocks_in_a_thread.call()),
+    ("a process that loops", bad_jobs.spins.call("over")),
+    (BLOCKED := "a blocked event loop", jobs.blocks_the_loop.call(600.0).options(queue="analytics")),
 )
 ALLOWED = 2.0
 
@@ -78,11 +78,11 @@ def main() -> int:
         environ = {**os.environ, "TIDEGATE_DATABASE": database, "PYTHONPATH": str(ROOT)}
         print(f"Python {sys.version.split()[0]}, PostgreSQL {server.version}, {os.cpu_count()} cores; {rounds} rounds, ms")
         print(f"{'asked about':<25}{'answer: median':>15}{'slowest':>9}{'command: median':>17}")
-        for title, kind, args in JOBS:
-            job = tide.enqueue(kind, *args)
-            while connection.execute("SELECT state FROM tidegate.jobs WHERE id = %s", [job]).fetchone() != ("running",):
+        for title, call in JOBS:
+            job = tide.enqueue(call)
+            name = (blocked if title == BLOCKED else node).node()
+            while not ask_node(connection, name, "stacks", {"job": job})["jobs"]:
                 time.sleep(0.05)
-            name = (blocked if "blocks" in kind else node).node()
             answers = spans(rounds, lambda name=name, job=job: ask_node(connection, name, "stacks", {"job": job}))  # type: ignore[misc]
             words = [sys.executable, "-m", "tidegate", "workers", "stacks", name, str(job)]
             whole = spans(3, lambda words=words: subprocess.run(words, cwd=folder, env=environ, capture_output=True, check=True))  # type: ignore[misc]
