@@ -1,6 +1,6 @@
 """100,000 dead letters on a throw-away server: how long lists, groups, statistics take, and the way back of all of them.
 
-`python benchmarks/dead_letters.py [--letters N]`
+`python benchmarks/dead_letters.py [--letters N] [--rate N]`: the way back at full speed, and then at a rate.
 """
 
 from __future__ import annotations
@@ -8,11 +8,15 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
+import psycopg
 from ground import Server, Size, machine, migrated, parser
 
 from tidegate.dead_letters import DeadLetterQueue, Redrives, Wanted
+from tidegate.dead_letters.redrives import Step
 from tidegate.store.connection import connect
 
 LIMIT = 1.0  # seconds for a question about 100,000 letters
@@ -45,9 +49,32 @@ def timed(title: str, ask: Callable[[], object], rounds: int = 5) -> float:
     return statistics.median(taken)
 
 
+def bring_back(connection: psycopg.Connection[Any], letters: int, rate: float | None = None) -> None:
+    """Retry all, at most `rate` a second; nothing may be left, and no job may be there twice."""
+    redrives, seconds = Redrives(connection), Counter[int]()
+    started = time.perf_counter()
+
+    def count(step: Step) -> None:
+        seconds[int(time.perf_counter() - started)] += len(step.jobs)
+
+    ended = redrives.drive(redrives.begin(Wanted(), rate=rate), on_step=count)
+    taken = time.perf_counter() - started
+    [(jobs, linked)] = connection.execute(
+        "SELECT (SELECT count(*) FROM tidegate.jobs), (SELECT count(DISTINCT retried_as) FROM tidegate.dead_letters)"
+    ).fetchall()
+    words = "" if rate is None else f" --rate {rate:g}"
+    print(f"dlq retry --all{words}: {ended.done:,} letters in {taken:.1f} s, {ended.done / taken:,.0f} a second", end="")
+    print(f"; in the busiest second {max(seconds.values()):,}")
+    if not letters == ended.done == jobs == linked:
+        sys.exit(f"{letters:,} letters, {ended.done:,} said to be back, {jobs:,} jobs, {linked:,} links")
+    if rate is not None and max(seconds.values()) > rate * 1.25 + 1:
+        sys.exit(f"{max(seconds.values()):,} letters came back in one second; {rate:g} were asked for")
+
+
 def main() -> None:
     words = parser(__doc__)
     words.add_argument("--letters", type=int)
+    words.add_argument("--rate", type=float, default=5_000.0, help="letters a second, for the second way back")
     asked = words.parse_args()
     letters = asked.letters or asked.size.pick(100_000, 20_000, 500)
     print(f"{machine()}, {letters:,} dead letters")
@@ -69,11 +96,10 @@ def main() -> None:
             timed("dlq stats", queue.stats),
             timed("dlq show", lambda: queue.show(letters // 2)),
         )
-        redrives = Redrives(connection)
-        started = time.perf_counter()
-        ended = redrives.drive(redrives.begin(Wanted()))
-        seconds = time.perf_counter() - started
-        print(f"dlq retry --all: {ended.done:,} letters in {seconds:.1f} s, {ended.done / seconds:,.0f} a second")
+        bring_back(connection, letters)
+        connection.execute("UPDATE tidegate.dead_letters SET retried_as = NULL")
+        connection.execute("TRUNCATE tidegate.jobs")
+        bring_back(connection, letters, asked.rate)
     if worst > LIMIT * max(letters / 100_000, 1) and asked.size is not Size.SMOKE:
         sys.exit(f"a question took {worst:.2f} s, more than {LIMIT:g}")
 

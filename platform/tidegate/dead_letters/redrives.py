@@ -8,6 +8,7 @@ once. Whoever resumes a redrive takes it over: the driver before does nothing mo
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ __all__ = ["Canary", "Redrive", "Redrives", "pace"]
 
 BATCH: Final = 1_000  # letters in one statement: some tens of milliseconds under its locks
 TICKS: Final = 5  # batches a second where a rate is kept
+CATCH_UP: Final = 0.25  # seconds
 LONGEST_NAP: Final = 2.0  # seconds without a word; after ten one is taken for gone
 LOOK: Final = 0.25  # seconds between two looks at the canaries
 
@@ -260,16 +262,22 @@ class _Drive:
 
 
 def pace(rate: float | None, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[int]:
-    """Yield how many to take next, so that `rate` a second are taken in the long run; 0: none now, but say that you are there."""
+    """Yield how many to take next, so that `rate` a second are taken; 0: none now, but say that you are there.
+
+    What a slow or absent database kept from being taken for longer than `CATCH_UP` is not made up for, or it would be a storm.
+    """
     if rate is None:
         while True:
             yield BATCH
-    started, taken = clock(), 0
+    started, taken, most = clock(), 0, max(math.ceil(rate * CATCH_UP), 2)
     while True:
-        due = min(int((clock() - started) * rate) + 1 - taken, BATCH)
-        taken += max(due, 0)
-        yield max(due, 0)
-        sleep(min(max(1 / rate, 1 / TICKS), LONGEST_NAP))
+        owed = int((clock() - started) * rate) + 1 - taken
+        late = max(owed - most, 0)
+        due = min(max(owed - late, 0), BATCH)
+        taken += late + due
+        yield due
+        if due < BATCH:
+            sleep(min(max(1 / rate, 1 / TICKS), LONGEST_NAP))
 
 
 def _redrive(row: Mapping[str, Any]) -> Redrive:

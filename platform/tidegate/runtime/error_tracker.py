@@ -4,7 +4,8 @@ The node's events tell the tracker of each failure as its ack is applied. It kee
 or so, in one statement for all groups, so that a failing job costs no round trip of its own. While the database is away they wait.
 
 Bounded, whatever a job does: a kind has at most `FINE` groups an hour that differ only in their words before further ones are
-counted under their place alone, and at most `COARSE` of these before further ones are counted together.
+counted under their place alone, and at most `COARSE` of these before further ones are counted together. Of the last `KINDS` kinds
+that failed something is at hand.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from tidegate.errors import DatabaseUnreachable
 from tidegate.events import DatabaseFailed, DeadLettered, ErrorAppeared, ErrorRegressed, Event, JobEnded
@@ -39,6 +40,7 @@ FLUSH_EVERY: Final = 1.0  # seconds
 LAST_WORDS: Final = 2.0  # seconds that the end waits for the table
 RECENT: Final = 200  # failures of the node that are at hand
 OF_A_KIND: Final = 20
+KINDS: Final = 1_000  # a client may enqueue kinds without end
 MESSAGE: Final = 500  # characters of a message that is at hand
 SAMPLES: Final = 5
 
@@ -99,6 +101,7 @@ class ErrorTracker:
         groups = self._groups.get(kind)
         if groups is None or now - groups.since >= HOUR:
             groups = self._groups[kind] = _Groups(now)
+            _forget(self._groups)
         fine = groups.fine.get(found.coarse)
         if fine is None:
             if len(groups.fine) >= COARSE:
@@ -153,7 +156,9 @@ class ErrorTracker:
         name = failure.fingerprint or _of_words(failure, kind)
         error = RecentError(now, kind, failure.type, storable(failure.message[:MESSAGE]), name)
         self._recent.append(error)
-        self._by_kind.setdefault(kind, deque(maxlen=OF_A_KIND)).append(error)
+        of_kind = self._by_kind[kind] = self._by_kind.pop(kind, None) or deque(maxlen=OF_A_KIND)
+        of_kind.append(error)
+        _forget(self._by_kind)
         tally = self._pending.get(name)
         if tally is None:
             tally = self._pending[name] = _Tally(failure, now, now)
@@ -257,6 +262,12 @@ def _merged(older: _Tally, newer: _Tally) -> _Tally:
     newer.queues = {**older.queues, **newer.queues}
     newer.jobs = deque([*older.jobs, *newer.jobs], maxlen=SAMPLES)
     return newer
+
+
+def _forget(kinds: dict[str, Any]) -> None:
+    """Let the oldest go where there are too many."""
+    if len(kinds) > KINDS:
+        del kinds[next(iter(kinds))]
 
 
 def _others(kind: str) -> str:

@@ -13,7 +13,7 @@ from tidegate.errors import DatabaseUnreachable
 from tidegate.events import DeadLettered, ErrorAppeared, ErrorRegressed, Event, JobEnded
 from tidegate.fingerprint import Fingerprint
 from tidegate.jobs import Failure, State, Word
-from tidegate.runtime.error_tracker import COARSE, FINE, ErrorTracker, ErrorWriter
+from tidegate.runtime.error_tracker import COARSE, FINE, KINDS, ErrorTracker, ErrorWriter
 from tidegate.store.protocol import ErrorChange, ErrorTally
 from tidegate.testing import run_virtual
 
@@ -161,6 +161,21 @@ def test_a_kind_that_says_something_new_each_time_has_a_bounded_number_of_groups
         assert tracker.assign("m:h", found(77_777)) == "f77777"
         await asyncio.sleep(3_601)
         assert tracker.assign("m:f", found(88_888)) == "f88888"
+
+    run_virtual(main())
+
+
+def test_kinds_without_end_take_no_memory_without_end() -> None:
+    async def main() -> None:
+        tracker = ErrorTracker()
+        for n in range(3 * KINDS):
+            tracker.assign(f"m:{n}", found(n))
+            tracker.on_event(ended(kind=f"m:{n}"))
+            if n % 100 == 0:
+                tracker.on_event(ended(kind="m:busy"))
+            tracker.take()
+        assert (len(tracker._groups), len(tracker._by_kind)) == (KINDS, KINDS)
+        assert "m:busy" in {error.kind for error in tracker.recent_errors("m:busy")}
 
     run_virtual(main())
 
