@@ -156,8 +156,9 @@ class ErrorTracker:
         name = failure.fingerprint or _of_words(failure, kind)
         error = RecentError(now, kind, failure.type, storable(failure.message[:MESSAGE]), name)
         self._recent.append(error)
-        of_kind = self._by_kind[kind] = self._by_kind.pop(kind, None) or deque(maxlen=OF_A_KIND)
+        of_kind = self._by_kind.pop(kind) if kind in self._by_kind else deque(maxlen=OF_A_KIND)
         of_kind.append(error)
+        self._by_kind[kind] = of_kind
         _forget(self._by_kind)
         tally = self._pending.get(name)
         if tally is None:
