@@ -195,7 +195,7 @@ def _machine(forensics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             ),
         )
     if isinstance(circuit, Mapping):
-        yield "circuit", ", ".join(f"{name} {_plain(each)}" for name, each in circuit.items())
+        yield "circuit", ", ".join(f"{name} {_plain(each)}" for name, each in circuit.items() if each not in (None, ""))
 
 
 def _next(detail: LetterDetail) -> Iterator[str]:

@@ -271,13 +271,14 @@ def pace(rate: float | None, *, clock: Callable[[], float], sleep: Callable[[flo
             yield BATCH
     started, taken, most = clock(), 0, max(math.ceil(rate * CATCH_UP), 2)
     while True:
-        owed = int((clock() - started) * rate) + 1 - taken
+        tick = clock()
+        owed = int((tick - started) * rate) + 1 - taken
         late = max(owed - most, 0)
         due = min(max(owed - late, 0), BATCH)
         taken += late + due
         yield due
         if due < BATCH:
-            sleep(min(max(1 / rate, 1 / TICKS), LONGEST_NAP))
+            sleep(max(min(max(1 / rate, 1 / TICKS), LONGEST_NAP) - (clock() - tick), 0))
 
 
 def _redrive(row: Mapping[str, Any]) -> Redrive:
