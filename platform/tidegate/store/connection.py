@@ -30,6 +30,7 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds; what was sent and not received: keepalives see only an idle connection
     "application_name": "tidegate",
 }
 

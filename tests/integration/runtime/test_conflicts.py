@@ -50,6 +50,7 @@ async def test_an_ack_that_loses_a_deadlock_is_told_again(stand: Stand, monkeypa
 
 
 @pytest.mark.long
+@pytest.mark.timeout(240)
 async def test_serialization_failures_are_tried_again(stand: Stand) -> None:
     set_for_all(stand, "default_transaction_isolation", "repeatable read")
     events: list[Event] = []
