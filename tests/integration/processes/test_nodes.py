@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -18,8 +19,8 @@ from tidegate.lifecycle import Ack
 from tidegate.store.postgres import PostgresStore
 
 LEASE = 3.0
-LATE = 10.0
-"""Seconds by which a machine that runs four tests at once may be late."""
+LATE = 0.0 if os.environ.get("QUIET_MACHINE") else 10.0
+"""Seconds by which a machine that runs four tests at once may be late; QUIET_MACHINE=1 holds what is promised."""
 
 
 @pytest.fixture
@@ -63,18 +64,20 @@ async def test_ten_thousand_jobs_are_done_exactly_once_while_nodes_come_and_go(s
 async def test_the_jobs_of_a_killed_node_are_done_by_the_other_within_its_lease(stand: Stand) -> None:
     with up(stand) as one, up(stand) as two:
         await asyncio.sleep(LEASE + 0.5)  # a node judges others after one lease of steady heartbeats (L4)
-        ids = await stand.tide.enqueue_many([jobs.long_note.call(n, seconds=2.0) for n in range(40)])
+        gate = stand.folder / "gate"
+        ids = await stand.tide.enqueue_many([jobs.long_note_until.call(n, file=str(gate)) for n in range(40)])
         await until(lambda: len({row["node"] for row in held(stand)}) == 2, what="both to hold jobs")
         one.signal(signal.SIGKILL)
         await asyncio.to_thread(one.end)
         killed = time.monotonic()
         lost = [row for row in held(stand) if row["node"] == one.node()]
+        gate.touch()  # from here on a job takes no time
         await until(
-            lambda: not [row for row in held(stand) if row["node"] == one.node()],
+            lambda: all(stand.finished(row["id"]) for row in lost),
             within=LEASE + 2 + LATE,
-            what="the rescue of the lost jobs",
+            what="the lost jobs to be done by the other",
         )
-        print(f"rescued within {time.monotonic() - killed:.1f} s, of a lease of {LEASE:g} s")
+        print(f"{len(lost)} lost jobs were done {time.monotonic() - killed:.1f} s after the kill, with a lease of {LEASE:g} s")
         for job_id in ids:
             row = await stand.end(job_id, within=60)
             assert (row["state"], row["attempt"], row["node"]) == ("completed", 1, two.node())
