@@ -111,8 +111,8 @@ async def _run(scope: Scope, node: Node, addresses: Sequence[str], *, until_empt
                 say(line)
             reason = await _end(node, signals, until_empty=until_empty)
             if signals.stop.is_set():
-                limit = f"{scope.settings.drain_timeout:g} s"
-                say(f"{noun(_busy(node), 'job')} may run on for up to {limit}")
+                if busy := _busy(node):
+                    say(f"{noun(busy, 'job')} may run on for up to {scope.settings.drain_timeout:g} s")
             elif reason is None:
                 left = await asyncio.to_thread(_left, scope, node)
         if signals.exit_code is not None:
