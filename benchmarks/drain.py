@@ -1,92 +1,78 @@
-"""How fast one node drains no-op jobs, beside what its database does with the same statements and no handlers.
+"""How fast nodes drain jobs, beside what their server does with the same statements and nothing in between.
 
-    python benchmarks/drain.py [jobs]        on a throw-away embedded PostgreSQL that syncs as it would in production
+    python benchmarks/drain.py [--jobs N] [--quick]        on a throw-away embedded PostgreSQL that syncs as it would in production
 
-Prints jobs per second of both, their ratio, the node's CPU per job, and statements per 1,000 jobs. `tidegate bench` measures the
-same on a server of your own.
+Nodes are processes of their own; history is kept, metrics are off. All jobs wait when the nodes begin; the rate is that from the
+first job's start to the last one's end. CPU is in seconds per 10,000 jobs; WAL, transactions and dead rows are counted per job, of
+everything that happens in the database. `tidegate bench` measures one node on a server of your own.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import fields
+from typing import Final
 
-import psycopg
+import pgbench
+import psutil
+from ground import DURABLE, Report, Server, Size, machine, migrated, parser
+from working import Drained, Shape, drained, put
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.support.postgres import Server  # noqa: E402 - the repository's root is not on the path of a script
-
-from tidegate import Tidegate  # noqa: E402
-from tidegate.benchmark.measuring import drain, fill, settings_for, statements_alone  # noqa: E402
-from tidegate.runtime.interpreter import run  # noqa: E402
-from tidegate.settings import Settings  # noqa: E402
-from tidegate.store import migrate  # noqa: E402
-from tidegate.store.connection import connect  # noqa: E402
-
-RUNS = 3
-DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+CASES: Final = {
+    "async, no-op": (Shape(), 1, 50_000),
+    "async, no-op, two nodes": (Shape(), 2, 50_000),
+    "async, 1 ms sleep, 5 consumers": (Shape("a_millisecond", consumers=5, demand=10), 1, 10_000),
+    "async, 1 ms sleep, 50 consumers": (Shape("a_millisecond", consumers=50, demand=10), 1, 20_000),
+    "async, 1 ms sleep, 500 consumers": (Shape("a_millisecond", consumers=500, demand=10), 1, 20_000),
+    "thread, no-op": (Shape("plain", "thread"), 1, 20_000),
+    "process, no-op": (Shape("plain", "process", consumers=1), 1, 5_000),
+    "process, no-op, batches of 100": (Shape("hundred", "process", consumers=1, demand=200), 1, 50_000),
+}
 
 
-@contextmanager
-def ground(**more: str) -> Iterator[str]:
-    """Have a durable server with one migrated database; return its address."""
-    with Server(settings={**DURABLE, **more}) as server:
-        database = server.create_database()
-        with connect(database) as connection:
-            migrate.migrate(connection)
-        yield database
+def measured(shape: Shape, count: int, jobs: int) -> Drained:
+    """Measure on a server of its own, so that no case works on what another left behind."""
+    with Server(settings={**DURABLE, "shared_buffers": "512MB"}) as server:
+        pid = int((server.data / "postmaster.pid").read_text("utf-8").split()[0])
+        return drained(migrated(server), psutil.Process(pid), shape, jobs, count=count)
 
 
-async def filled(settings: Settings, jobs: int) -> None:
-    async with Tidegate(settings) as tide:
-        await fill(tide, jobs)
+def ceiling(jobs: int) -> float:
+    with Server(settings={**DURABLE, "shared_buffers": "512MB"}) as server:
+        database = migrated(server)
+        put(database, jobs)
+        return pgbench.claims_and_acks(database, jobs, kind="working_jobs:noop")
 
 
-async def node(database: str, jobs: int) -> tuple[float, float, float]:
-    """Return jobs per second, and, its start and end included, microseconds of CPU per job and statements per 1,000 jobs."""
-    settings = settings_for(database)
-    await filled(settings, jobs)
-    before, statements = os.times(), calls_so_far(database)
-    seconds = await drain(settings)
-    after = os.times()
-    cpu = (after.user + after.system) - (before.user + before.system)
-    return jobs / seconds, cpu / jobs * 1e6, (calls_so_far(database) - statements) / jobs * 1_000
-
-
-async def ceiling(database: str, jobs: int) -> float:
-    await filled(settings_for(database), jobs)
-    return await statements_alone(database, jobs)
-
-
-def calls_so_far(database: str) -> float:
-    with psycopg.connect(database, autocommit=True) as connection:
-        [(calls,)] = connection.execute("SELECT coalesce(sum(calls), 0) FROM pg_stat_statements").fetchall()
-    return float(calls)
+def medians(runs: list[Drained]) -> Drained:
+    return Drained(*(statistics.median(getattr(run, field.name) for run in runs) for field in fields(Drained)))
 
 
 def main() -> None:
-    jobs = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
-    with ground(shared_preload_libraries="pg_stat_statements") as database:
-        with connect(database) as connection:
-            connection.execute("CREATE EXTENSION pg_stat_statements")
-            version = connection.info.parameter_status("server_version")
-        nodes, ceilings = [], []
-        for _ in range(RUNS):
-            nodes.append(run(node(database, jobs)))
-            ceilings.append(run(ceiling(database, jobs)))
-    rate = statistics.median(each[0] for each in nodes)
-    top = statistics.median(ceilings)
-    print(f"{os.cpu_count()} cores, PostgreSQL {version}, {RUNS} runs of {jobs:,} no-op jobs, medians")
-    print(f"one node               {rate:10,.0f} jobs/s   {statistics.median(each[1] for each in nodes):.0f} us of its CPU per job")
-    print(f"its statements alone   {top:10,.0f} jobs/s")
-    print(f"ratio                  {rate / top:10.2f}")
-    print(f"statements             {statistics.median(each[2] for each in nodes):10.1f} per 1,000 jobs")
+    words = parser(__doc__)
+    words.add_argument("--jobs", type=int, help="no-op jobs of one node; the other cases in proportion")
+    asked = words.parse_args()
+    part = asked.jobs / 50_000 if asked.jobs else asked.size.pick(1.0, 0.2, 0.02)
+    rounds = asked.size.pick(3, 1, 1)
+    report = Report("drain", asked)
+    cases = list(CASES.items())[: 2 if asked.size is Size.SMOKE else None]
+    runs: dict[str, list[Drained]] = {name: [] for name, _ in cases}
+    tops = []
+    for _ in range(rounds):
+        tops.append(ceiling(int(50_000 * part)))
+        for name, (shape, count, jobs) in cases:
+            runs[name].append(measured(shape, count, int(jobs * part)))
+    top = statistics.median(tops)
+    print(f"{machine()}; {rounds} runs in turns, medians, of {int(50_000 * part):,} no-op jobs and fewer slow ones")
+    print(f"{'':34}{'of server':>10}{'jobs/s':>10}{'node s':>8}{'server s':>9}{'MiB':>6}{'WAL B':>7}{'trans.':>8}{'dead':>6}")
+    print(f"{'claims and acks by pgbench':34}{1:10.2f}{top:10,.0f}")
+    report.figures = {"pgbench": top, "cases": {}}
+    for name, found in runs.items():
+        one = medians(found)
+        report.figures["cases"][name] = {field.name: getattr(one, field.name) for field in fields(one)}
+        spent = f"{one.node_cpu:8.2f}{one.server_cpu:9.2f}{one.memory:6.0f}"
+        print(f"{name:34}{one.rate / top:10.2f}{one.rate:10,.0f}{spent}{one.wal:7.0f}{one.transactions:8.3f}{one.dead:6.2f}")
+    report.write()
 
 
 if __name__ == "__main__":

@@ -53,8 +53,12 @@ class PostgresLine:
         """Connect."""
         connection = await connect_async(database, prepare_threshold=1, row_factory=tuple_row)
         if not pooled(connection):
-            with calling("connect"):
-                await connection.execute(LOCKS)
+            try:
+                with calling("connect"):
+                    await connection.execute(LOCKS)
+            except BaseException:  # a cancellation, too: nobody else knows this connection yet
+                await connection.close()
+                raise
         return cls(connection, queue, node=node, kinds=kinds, circuits=circuits or CircuitPlan())
 
     async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
