@@ -18,12 +18,13 @@ from tidegate.cli.wording import count, moment
 from tidegate.errors import TidegateError, UsageError
 
 if TYPE_CHECKING:
-    from tidegate.dead_letters import Statistics
+    from tidegate.dead_letters import Group, Statistics
 
 __all__ = ["draw", "stats"]
 
 BARS: Final = " ▁▂▃▄▅▆▇█"
 SHOWN: Final = 10  # of each list
+LONGEST: Final = 60  # characters of a group's name
 HOURS: Final = 48  # of the line that is drawn with words
 
 
@@ -41,13 +42,14 @@ def stats(scope: Scope, /, plot: Path | None, as_json: bool, **said: Any) -> Non
         wanted = Choice.taken(said).wanted(letters)
         found = letters.stats(wanted)
         hours = {} if plot is None else letters.hours(wanted)
+        names = {} if plot is None else {each.fingerprint: _named(each) for each in letters.group(wanted, limit=SHOWN)}
     if as_json:
         emit_json(found.as_json())
     else:
         for line in summary(found):
             click.echo(neutral(line))
     if plot is not None:
-        draw(found, hours, plot)
+        draw(found, hours, plot, names)
         say(f"drawn into {plot}")
 
 
@@ -68,8 +70,13 @@ def summary(found: Statistics) -> Iterator[str]:
         yield from _hours(found)
 
 
-def draw(found: Statistics, by_hour: Mapping[datetime, Mapping[str, int]], file: Path) -> None:
-    """Draw deaths over time, the largest groups in colours of their own, into a file of the kind that its name says."""
+def draw(
+    found: Statistics, by_hour: Mapping[datetime, Mapping[str, int]], file: Path, names: Mapping[str, str] | None = None
+) -> None:
+    """Draw deaths over time, the largest groups in colours of their own, into a file of the kind that its name says.
+
+    At least a day is drawn, so that one bad hour looks like one.
+    """
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and half a second of import
     except ImportError:
@@ -83,17 +90,26 @@ def draw(found: Statistics, by_hour: Mapping[datetime, Mapping[str, int]], file:
     for name in [*largest, None]:
         heights = [_of(by_hour[hour], name, largest) for hour in hours]
         if any(heights):
-            axes.bar(hours, heights, bottom=bottom, width=1 / 24, label="others" if name is None else name or "no group")
+            label = "others" if name is None else (names or {}).get(name, name) or "no group"
+            axes.bar(hours, heights, bottom=bottom, width=1 / 24, align="edge", label=label)
             bottom = [below + height for below, height in zip(bottom, heights, strict=True)]
     axes.set_title(f"{found.total:,} dead letters by hour and group")
     axes.set_ylabel("deaths")
+    axes.set_xlabel("UTC")
+    axes.yaxis.get_major_locator().set_params(integer=True)
     if hours:
-        axes.legend(fontsize="small")
-        figure.autofmt_xdate()
+        end = max(hours) + timedelta(hours=1)
+        axes.set_xlim(min(*hours, end - timedelta(days=1)), end)
+        figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     try:
         figure.savefig(file)
     except OSError as error:
         raise TidegateError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _named(group: Group) -> str:
+    words = f"{group.fingerprint[:8]} {group.error_type or 'no error'} in {', '.join(group.kinds)}".replace("$", r"\$")
+    return neutral(words if len(words) <= LONGEST else f"{words[:LONGEST]}...")
 
 
 def _of(groups: Mapping[str, int], name: str | None, largest: list[str]) -> int:
