@@ -25,6 +25,7 @@ from tests.support import bad_jobs as jobs
 from tests.support import hostile_jobs as hostile
 from tests.support.stand import Stand, until
 from tidegate import Node
+from tidegate.events import Event, Restarted
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -260,10 +261,13 @@ async def test_threads_and_the_loop_survive_what_they_can(
     monkeypatch.setenv("TRACE_FILE", str(tmp_path / "trace"))
     async with stand_with(database, tmp_path, heavy=heavy(executor)) as stand, stand.node() as node:
         await stand.end(await stand.tide.enqueue(jobs.quiet, 1))
+        restarted: list[Event] = []
+        node.events.subscribe(lambda event: restarted.append(event) if isinstance(event, Restarted) else None)
         before = Before(node)
         single = [jobs.good.call(n) if n % 2 else jobs.good_async.call(n) for n in range(GOOD)]
         await storm(stand, bad, ENDING_BY_THEMSELVES, single)
         done_once(stand, range(GOOD))
+        assert restarted == [], "no bad job ended anything but its own attempt"
         assert node.supervisor.runs.abandoned("heavy") == 2 * EACH, "what never returns is in the books"
         await every_consumer_works(stand)
         hostile.RELEASED.set()

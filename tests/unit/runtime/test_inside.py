@@ -57,6 +57,19 @@ async def waits() -> None:
     await asyncio.sleep(600)
 
 @job
+async def cancels_itself(returns: bool) -> int:
+    asyncio.current_task().cancel()
+    if not returns:
+        await asyncio.sleep(0)
+    return 7
+
+@job
+async def awaits_what_was_cancelled() -> None:
+    task = asyncio.get_running_loop().create_task(asyncio.sleep(600))
+    task.cancel()
+    await task
+
+@job
 def raises(name: str) -> None:
     raise {"memory": MemoryError(), "interrupt": KeyboardInterrupt()}[name]
 
@@ -248,6 +261,17 @@ def test_what_would_end_a_program_is_a_failure_of_its_job(stage):
     assert second.ack.result == b"2"
 
 
+def test_a_cancellation_of_the_handlers_own_is_its_failure_and_not_that_of_the_job(stage):
+    stage.call("cancels_itself", returns=False)
+    stage.call("awaits_what_was_cancelled")
+    stage.call("cancels_itself", returns=True)
+    stage.call("coroutine", n=1)
+    stage.serve()
+    failed, awaited, returned, after = [report.ack for report in stage.reports()]
+    assert [(ack.word, ack.failure.type) for ack in (failed, awaited)] == [(Word.FAILED, "asyncio.exceptions.CancelledError")] * 2
+    assert [(ack.state, ack.result) for ack in (returned, after)] == [(State.COMPLETED, b"7"), (State.COMPLETED, b"2")]
+
+
 def test_what_a_handler_enqueues_is_told_with_the_answer(stage):
     stage.call("announces")
     stage.call("plain", n=1)
@@ -272,5 +296,5 @@ def test_modules_that_cannot_be_imported_are_refused_before_anything_runs(tmp_pa
 
 def test_a_loop_is_made_with_or_without_uvloop(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    with asyncio.Runner(loop_factory=inside._loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=inside.loop_factory()) as runner:
         assert isinstance(runner.get_loop(), asyncio.BaseEventLoop)

@@ -101,6 +101,8 @@ class Inside:
         self._may_interrupt = False
         self._leaving = False
         self._cancelled = False
+        self._said: list[list[Report]] = []
+        """What the call came to, once it has."""
         channel.on_terminate = self._terminate
         channel.standing = self._standing
 
@@ -121,12 +123,19 @@ class Inside:
 
     async def run(self, call: Callable[[], Any], *, is_async: bool, run: Run) -> Any:
         """See `Executor.run`."""
-        value, failure = None, None
+        value: Any = None
+        failure: BaseException | None = None
         self._may_interrupt = True
         try:
             value = await call() if is_async else call()
-        except (Ended, asyncio.CancelledError):
+        except Ended:
             raise
+        except asyncio.CancelledError as error:
+            if self._asked():
+                raise
+            failure = error  # the handler's own doing: it cancelled itself, or what it awaited was cancelled
+            while self._task is not None and self._task.cancelling():
+                self._task.uncancel()
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome; the runner judges it
             failure = storable(error)
             if isinstance(error, MemoryError):
@@ -155,6 +164,7 @@ class Inside:
 
     def _answer(self, jobs: Sequence[Job[bytes]], carrier: Mapping[str, str]) -> bytes:
         self._cancelled = False
+        self._said.clear()
         self._enqueued.clear()
         memory.limit(self._order.memory)
         run = self._on_loop if self._is_async(jobs[0].kind) else self._right_here
@@ -164,7 +174,9 @@ class Inside:
         except asyncio.CancelledError:
             if self._leaving:
                 raise Ended from None
-            return wire.CANCELLED
+            if self._asked() or not self._said:
+                return wire.CANCELLED
+            reports = self._said.pop()  # the handler cancelled itself and returned: that came too late for it
         finally:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(Exception):  # the handler may have closed it, or put anything in its place
@@ -202,7 +214,9 @@ class Inside:
     async def _run_as_task(self, jobs: Sequence[Job[bytes]]) -> list[Report]:
         emitting.set(self._announced)
         self._task = asyncio.current_task()
-        return await self._runner.run(jobs, self._is_cancelled)
+        reports = await self._runner.run(jobs, self._is_cancelled)
+        self._said.append(reports)
+        return reports
 
     def _announced(self, event: Event) -> None:
         if isinstance(event, Enqueued):
@@ -214,6 +228,10 @@ class Inside:
         if self._task is not None:
             self._task.get_loop().remove_reader(self._channel.fileno())
             self._task.cancel()
+
+    def _asked(self) -> bool:
+        """Tell whether the call was told to end, by its node or by SIGTERM."""
+        return self._cancelled or self._leaving
 
     def _is_cancelled(self) -> bool:
         if not self._cancelled and self._channel.waiting():
