@@ -9,7 +9,7 @@ import click
 
 from tidegate.cli.lazy import Group
 from tidegate.cli.output import data, emit_json, say
-from tidegate.cli.params import json_option, limit_option
+from tidegate.cli.params import JOB_ID, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.stacks import stack_lines
 from tidegate.cli.tables import Column, show_record, show_table
@@ -128,7 +128,7 @@ def show_worker(scope: Scope, node: str, timeout: float, as_json: bool) -> None:
 
 @workers.command("stacks")
 @click.argument("node")
-@click.argument("job", type=click.IntRange(min=1), required=False)
+@click.argument("job", type=JOB_ID, metavar="[JOB]", required=False)
 @TIMEOUT
 @json_option
 @click.pass_obj

@@ -157,6 +157,11 @@ def test_every_running_job_is_printed_with_its_stack_and_a_job_that_does_not_run
     assert (said.exit_code, said.stdout) == (3, "")
     assert f"error: job 999999 does not run on {yard.node} now" in said.stderr
     assert yard.run("workers", "stacks", "nobody").exit_code == 3
+    said = yard.run("workers", "stacks", yard.node, "first")
+    assert (said.exit_code, said.stderr.splitlines()[0]) == (
+        2,
+        "error: 'first' is not the id of a job, which is a number such as 42",
+    )
 
 
 def test_a_job_that_blocks_the_event_loop_is_shown_while_it_does(yard: Yard, tmp_path: Path) -> None:
