@@ -9,6 +9,7 @@ that after the first tenth).
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import time
 from typing import Any
@@ -19,7 +20,6 @@ from working import Shape, ended, nodes, put, rss
 
 from tidegate.benchmark.measuring import latency, settings_for
 from tidegate.introspection.circuits import Circuits
-from tidegate.runtime.interpreter import run
 from tidegate.store.connection import connect
 
 SHAPE = Shape()
@@ -124,7 +124,7 @@ def table(asked: Any) -> None:
         report.figures["memory"] = [[done, mib] for done, mib in sizes[:: max(len(sizes) // 200, 1)]]
         report.figures["memory_ratio"] = late / early
     with ground(shared_buffers="512MB") as database:
-        p50, p95, p99 = run(latency(settings_for(database)))
+        p50, p95, p99 = asyncio.run(latency(settings_for(database)))
         print(f"{'':10}{'enqueue to first line, idle, ms':58} P50 {p50:.1f}   P95 {p95:.1f}   P99 {p99:.1f}")
         report.figures["latency"] = [p50, p95, p99]
     report.write()

@@ -23,7 +23,7 @@ from ground import ROOT
 from tidegate import Node
 from tidegate.benchmark.measuring import QUEUE, settings_for
 from tidegate.introspection.interventions import Operator
-from tidegate.runtime.interpreter import run, spare_collections
+from tidegate.runtime.interpreter import spare_collections
 from tidegate.settings import Settings
 from tidegate.store.connection import connect
 
@@ -172,7 +172,7 @@ async def work(given: Settings) -> None:
 def main(words: Sequence[str]) -> None:
     database, executor, consumers, demand = words
     sys.path.insert(0, str(Path(__file__).parent))
-    run(work(settings(database, executor, int(consumers), int(demand))))
+    asyncio.run(work(settings(database, executor, int(consumers), int(demand))))
 
 
 if __name__ == "__main__":

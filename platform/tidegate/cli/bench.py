@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -31,10 +32,9 @@ def bench(scope: Scope, jobs: int, as_json: bool) -> None:
     """
     from tidegate.benchmark import measure, scratch_database  # noqa: PLC0415 - a node costs what `--help` should not pay
     from tidegate.introspection.asking import asking  # noqa: PLC0415 - likewise
-    from tidegate.runtime.interpreter import run  # noqa: PLC0415 - likewise
 
     with scope.place() as database, asking("measure"), scratch_database(database.conninfo) as scratch:
-        figures = run(measure(scratch, jobs, on_progress=lambda what: say(f"{what} ...")))
+        figures = asyncio.run(measure(scratch, jobs, on_progress=lambda what: say(f"{what} ...")))
     if as_json:
         emit_json(figures.as_json())
     else:

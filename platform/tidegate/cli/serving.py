@@ -23,7 +23,7 @@ from tidegate.observe.http import DEFAULT_PORT, exporter
 from tidegate.observe.logs import configure, keep_job_logs, log_event
 from tidegate.observe.prints import job_prints_kept
 from tidegate.observe.tracing import exported
-from tidegate.runtime.interpreter import run, spare_collections
+from tidegate.runtime.interpreter import spare_collections
 from tidegate.runtime.node import Node
 from tidegate.runtime.processes.wire import Equipment
 from tidegate.settings import QueueSettings, mask_url
@@ -65,7 +65,7 @@ def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metr
             )
         node.events.subscribe(log_event)
         with job_prints_kept():
-            return run(_run(scope, node, addresses, until_empty=until_empty))
+            return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
 
 
 def banner(node: Node, status: SchemaStatus, addresses: Sequence[str]) -> Iterator[str]:

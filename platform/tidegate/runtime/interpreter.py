@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Final
 
-__all__ = ["loop_factory", "run", "spare_collections"]
-
-T = TypeVar("T")
+__all__ = ["loop_factory", "spare_collections"]
 
 YOUNG: Final = 10_000
 """Objects that come to be before the collector looks at the young ones, for Python's 700: a node holds thousands of jobs for some
 milliseconds each, and would have them walked, found alive and promoted again and again (a tenth of its CPU in benchmarks/drain.py).
 """
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a program to its end, as `asyncio.run` does, on the loop that such a process has."""
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(main)
 
 
 def spare_collections() -> None:
@@ -35,9 +27,10 @@ def spare_collections() -> None:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes uvloop's loop where that is installed, None where it is not.
+    """Return what makes uvloop's loop where that is installed, None where it is not; for processes of consumers.
 
-    Its clock counts whole milliseconds and stands still within a turn. Ours goes on, since durations of jobs are taken from it.
+    A node stays on asyncio's, whose frames tell its watchdog which job blocks it (docs/decisions/016). uvloop's own clock counts whole
+    milliseconds and stands still within a turn; this one's goes on, since durations of jobs are taken from it.
     """
     try:
         import uvloop  # noqa: PLC0415 - used where it is installed
