@@ -29,8 +29,8 @@ def spare_collections() -> None:
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return what makes uvloop's loop where that is installed, None where it is not; for processes of consumers.
 
-    A node stays on asyncio's, whose frames tell its watchdog which job blocks it (docs/decisions/016). uvloop's own clock counts whole
-    milliseconds and stands still within a turn; this one's goes on, since durations of jobs are taken from it.
+    A node stays on asyncio's, whose frames tell its watchdog which job blocks it (docs/decisions/016). uvloop's own clock counts
+    whole milliseconds and stands still within a turn; this one's goes on, since durations of jobs are taken from it.
     """
     try:
         import uvloop  # noqa: PLC0415 - used where it is installed
