@@ -52,7 +52,7 @@ def backlog(axes: Any, figures: dict[str, Any]) -> None:
 def memory(axes: Any, figures: dict[str, Any]) -> None:
     """A node's memory over its jobs."""
     axes.plot([done for done, _ in figures["memory"]], [mib for _, mib in figures["memory"]])
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.2 * max(mib for _, mib in figures["memory"]))
     axes.ticklabel_format(style="plain")
     axes.set_xlabel("jobs done")
     axes.set_ylabel("MiB")
