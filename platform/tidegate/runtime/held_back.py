@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tidegate.errors import CircuitsUnreadable
-from tidegate.runtime.known_circuits import KnownCircuits
+from tidegate.runtime.known_circuits import CircuitBreaker, KnownCircuits
 from tidegate.store.gated import Gated
 from tidegate.store.protocol import QueueCounts, Store
 
@@ -53,6 +53,7 @@ class HeldBack:
         self._known = known
         self._store = store
         self._found: list[Gated] = []
+        self._breakers: dict[str, CircuitBreaker] = {}
         self._gates: tuple[tuple[str, int], ...] = ()
         self._due = 0.0
 
@@ -76,13 +77,18 @@ class HeldBack:
         began = loop.time()
         try:
             self._found = await self._store.gated({name: each.ready for name, each in counts.items()})
+            rows = await self._store.circuits()  # the node's cache is a second old, and permits come and go
         except CircuitsUnreadable:
             return  # maintenance says so, and until it passes what was counted last is as good as anything
+        self._breakers = {row.name: CircuitBreaker(self._known.plan.spec(row.name), row, loop.time()) for row in rows}
         self._due = loop.time() + (loop.time() - began) / SHARE
 
     def _held(self, queue: str, now: float) -> Held:
-        mine = [each for each in self._found if each.queue == queue and self._known[each.circuit].gates]
-        let = {each.circuit: min(self._known[each.circuit].room(now), each.jobs) for each in mine}
-        probing = sum(each.jobs - let[each.circuit] for each in mine if not self._known[each.circuit].shut)
-        free_age = max((each.free_age for each in mine if each.free_age is not None), default=None)
-        return Held(sum(each.jobs for each in mine), sum(let.values()), probing, free_age)
+        mine = [
+            (each, self._breakers[each.circuit]) for each in self._found if each.queue == queue and each.circuit in self._breakers
+        ]
+        mine = [(each, breaker) for each, breaker in mine if breaker.gates]
+        let = {each.circuit: min(breaker.room(now), each.jobs) for each, breaker in mine}
+        probing = sum(each.jobs - let[each.circuit] for each, breaker in mine if not breaker.shut)
+        free_age = max((each.free_age for each, _ in mine if each.free_age is not None), default=None)
+        return Held(sum(each.jobs for each, _ in mine), sum(let.values()), probing, free_age)

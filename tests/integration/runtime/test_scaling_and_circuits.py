@@ -46,14 +46,15 @@ def alive(node: Node) -> int:
     return node.supervisor.managers["email"].size().alive
 
 
-async def held_back(stand: Stand, node: Node, n: int) -> list[int]:
+async def held_back(stand: Stand, node: Node, n: int, *, probes: float = 1.0) -> list[int]:
     """Open the circuit, and put jobs behind it that take a while."""
     await until(lambda: stand.rows("SELECT FROM tidegate.circuits WHERE name = 'relay'"), what="the circuit")
     circuit(stand, lambda circuits: circuits.open("relay"))
     await until(lambda: node.supervisor.circuits.gating, what="the node to hear of it")
-    return await stand.tide.enqueue_many([slow_send.call(k, 1.0) for k in range(n)])
+    return await stand.tide.enqueue_many([slow_send.call(k, probes if k < 3 else 1.0) for k in range(n)])
 
 
+@pytest.mark.long
 async def test_r19_jobs_behind_an_open_circuit_are_no_demand_and_are_again_once_it_closes(relay: Stand) -> None:
     async with relay.node(queues=["email"]) as node:
         ids = await held_back(relay, node, 40)
@@ -67,9 +68,10 @@ async def test_r19_jobs_behind_an_open_circuit_are_no_demand_and_are_again_once_
         await until(lambda: all(relay.finished(each) for each in ids), what="the jobs")
 
 
+@pytest.mark.long
 async def test_behind_a_half_open_circuit_only_the_probes_are_demand(relay: Stand) -> None:
     async with relay.node(queues=["email"]) as node:
-        await held_back(relay, node, 40)
+        await held_back(relay, node, 40, probes=6.0)
         await until(lambda: order(relay).reason == "asleep" and alive(node) == 0, what="the pool to be empty")
         wanted: list[tuple[int, str]] = []
 
@@ -79,5 +81,6 @@ async def test_behind_a_half_open_circuit_only_the_probes_are_demand(relay: Stan
 
         circuit(relay, lambda circuits: circuits.half_open("relay"))
         await until(probing, what="the circuit to be the reason")
-        assert 1 <= max(want for want, _ in wanted) <= 3
+        # three probes, and those that were claimed between two looks at the tables may count twice; forty jobs would be twelve
+        assert 1 <= max(want for want, _ in wanted) <= 6
         await until(lambda: alive(node) > 3, what="more, once the probes went well")
