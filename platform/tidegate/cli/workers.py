@@ -266,7 +266,7 @@ def _lines(node: Mapping[str, Any], depth: int = 0) -> Iterator[Sequence[str]]:
 
 def _more(detail: Mapping[str, Any]) -> str:
     said = {name: value for name, value in detail.items() if name not in IN_COLUMNS | UNSAID}
-    words = [name if value is True else _short(name, value) for name, value in said.items() if value not in (False, None)]
+    words = [name if value is True else _short(name, value) for name, value in said.items() if value not in (False, None, [])]
     return ", ".join(str(detail.get("strategy") or "").split() + words) or NOTHING
 
 

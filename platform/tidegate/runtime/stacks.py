@@ -21,7 +21,7 @@ __all__ = ["Stacks"]
 MOST: Final = 100  # runs, and other threads
 LONGEST: Final = 16_000  # characters of a stack
 WITHIN: Final = 0.8  # seconds for all processes together, so that the answer is there within two
-OURS: Final = ("tidegate-", "asyncio_")  # how threads are called that run no job
+OURS: Final = ("tidegate-", "asyncio_", "uvloop_")  # how threads are called that run no job
 
 
 class Stacks:
