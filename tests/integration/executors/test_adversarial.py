@@ -120,7 +120,7 @@ class Before:
         managers = self.node.supervisor.managers
         await until(lambda: [each.size().alive for each in managers.values()] == [CONSUMERS, 1], what="the pools")
         await until(lambda: len(self.me.children()) == self.children, what="the processes")
-        assert zombies(self.me) == []
+        await until(lambda: not zombies(self.me), what="every child to be reaped")  # a server's own ended a moment ago, say
         await until(
             lambda: not descriptors() - self.fds - POOLS - Counter({kind: n * threads for kind, n in LOOP.items()}),
             what=f"no more descriptors than {self.fds}",
