@@ -34,6 +34,7 @@ from tidegate.store.postgres import PostgresStore, make_engine
 from tidegate.store.protocol import Claim, NodeRow
 
 RATE = 20  # letters a second
+CLAIMED, GROUP = 20, 20  # jobs of a claim; claims of which a median is taken
 HEALTHY = 10  # seconds before the server stops
 QUEUES = """\
 jobs: [tidegate.demo.jobs]
@@ -104,36 +105,66 @@ def accepted() -> Iterator[int]:
     return (user for user in count(1) if address(user).rpartition("@")[2] not in refusing)
 
 
-async def gated(database: str, jobs: int, *, rounds: int) -> list[tuple[str, float, float, float]]:
-    """Return the median and 95th percentile of a claim for 20 jobs (ms), with nothing and with `jobs` held back at the head."""
-    store = PostgresStore(database, make_engine(database))
-    await store.make_partitions()
-    await store.register(NodeRow("bench", "bench", 1, "0", ("email",)), lease=3_600)
-    plan = CircuitPlan([CircuitSpec("smtp", kinds=("shop:mail",))])
-    await store.know_circuits(plan, node="bench")
-    line = await store.line("email", node="bench", kinds=["shop:mail", "shop:other"], circuits=plan)
-    told: list[tuple[str, float, float, float]] = []
-    for name, held in (("nothing held back", 0), (f"{jobs:,} held back", jobs)):
-        if held:
-            for _ in range(0, held, 10_000):
-                await store.enqueue([NewJob("shop:mail", "email", b"{}")] * 10_000)
+class Stall:
+    """One database with a line of ready jobs that runs, and `held` jobs at its head that a circuit holds back."""
+
+    def __init__(self, database: str, held: int, rounds: int) -> None:
+        self._database, self._held, self._rounds = database, held, rounds
+        self._store = PostgresStore(database, make_engine(database))
+        self._hints = [(0, 0)]
+        self.seconds: list[float] = []
+
+    async def set_up(self) -> None:
+        store, plan = self._store, CircuitPlan([CircuitSpec("smtp", kinds=("shop:mail",))])
+        await store.make_partitions()
+        await store.register(NodeRow("bench", "bench", 1, "0", ("email",)), lease=3_600)
+        await store.know_circuits(plan, node="bench")
+        self._line = await store.line("email", node="bench", kinds=["shop:mail", "shop:other"], circuits=plan)
+        for _ in range(0, self._held, 10_000):
+            await store.enqueue([NewJob("shop:mail", "email", b"{}")] * 10_000)
+        if self._held:
             await store.move_circuit("smtp", lambda circuit, now: circuit.force("forced_open", now), rng=float)
-        await store.enqueue([NewJob("shop:other", "email", b"{}")] * 6_000)
-        with psycopg.connect(database, autocommit=True) as connection:
+        await store.enqueue([NewJob("shop:other", "email", b"{}")] * CLAIMED * (self._rounds + 1))
+        with psycopg.connect(self._database, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE tidegate.jobs")
-        hints, seconds = [(0, 0)], []
-        for _ in range(rounds):
-            began = time.perf_counter()
-            claimed = (await line.exchange([], Claim(20, hints, gated=bool(held)), now=0.0)).claimed
-            seconds.append(time.perf_counter() - began)
-            assert claimed is not None
-            acks = [Ack(job.id, job.lease, State.COMPLETED, Word.DONE, duration=0.0) for job in claimed.jobs]
-            await line.exchange(acks, None, now=0.0)
-            hints = [(0, max((job.seq for job in claimed.jobs), default=0))]
-        told.append((name, statistics.median(seconds) * 1e3, statistics.quantiles(seconds, n=20)[-1] * 1e3, max(seconds) * 1e3))
-    await line.close()
-    await store.close()
-    return told
+
+    async def claim(self) -> None:
+        """Claim, take the time of that, and ack what was claimed."""
+        began = time.perf_counter()
+        claimed = (await self._line.exchange([], Claim(CLAIMED, self._hints, gated=bool(self._held)), now=0.0)).claimed
+        self.seconds.append(time.perf_counter() - began)
+        assert claimed is not None
+        acks = [Ack(job.id, job.lease, State.COMPLETED, Word.DONE, duration=0.0) for job in claimed.jobs]
+        await self._line.exchange(acks, None, now=0.0)
+        self._hints = [(0, max((job.seq for job in claimed.jobs), default=0))]
+
+    async def close(self) -> None:
+        await self._line.close()
+        await self._store.close()
+
+
+async def gated(databases: list[str], jobs: int, *, rounds: int) -> tuple[list[float], list[float], float]:
+    """Return the times of claims (ms) with nothing and with `jobs` held back, turn by turn, and the median of their ratios.
+
+    The two take turns, so that whatever else the machine does befalls both; the first claim, which walks past what is held back
+    once, is not among them.
+    """
+    free, behind = stalls = [Stall(databases[0], 0, rounds), Stall(databases[1], jobs, rounds)]
+    for stall in stalls:
+        await stall.set_up()
+        await stall.claim()
+        stall.seconds.clear()
+    for n in range(rounds):
+        for stall in stalls if n % 2 else reversed(stalls):
+            await stall.claim()
+    for stall in stalls:
+        await stall.close()
+    ratios = [
+        statistics.median(behind.seconds[n : n + GROUP]) / statistics.median(free.seconds[n : n + GROUP])
+        for n in range(0, rounds, GROUP)
+    ]
+    told = [[second * 1e3 for second in stall.seconds] for stall in stalls]
+    return told[0], told[1], statistics.median(ratios)
 
 
 def main() -> None:
@@ -144,8 +175,12 @@ def main() -> None:
     with ground() as database, tempfile.TemporaryDirectory() as folder:
         if asked.what == "gated":
             jobs = int(asked.number or asked.size.pick(100_000, 20_000, 10_000))
-            for name, median, p95, worst in asyncio.run(gated(database, jobs, rounds=asked.size.pick(300, 300, 20))):
-                print(f"{name:<24} median {median:6.2f} ms   p95 {p95:6.2f} ms   max {worst:7.2f} ms")
+            with ground() as other:
+                free, behind, ratio = asyncio.run(gated([database, other], jobs, rounds=asked.size.pick(600, 300, GROUP)))
+            for name, times in (("nothing held back", free), (f"{jobs:,} held back", behind)):
+                p95 = statistics.quantiles(times, n=20)[-1]
+                print(f"{name:<24} median {statistics.median(times):6.2f} ms   p95 {p95:6.2f} ms   max {max(times):7.2f} ms")
+            print(f"behind them a claim takes {ratio:.2f} times as long: the median of ratios of medians, claimed in turns")
             return
         seconds, healthy = asked.number or asked.size.pick(15, 5, 1), asked.size.pick(HEALTHY, 3, 1)
         for mode in ("act", "observe"):
