@@ -64,8 +64,8 @@ def whoami() -> list[int]:
 
 
 @job(queue="heavy")
-async def loop_of() -> str:
-    return type(asyncio.get_running_loop()).__module__
+async def loop_of() -> list[str]:
+    return [cls.__module__.split(".")[0] for cls in type(asyncio.get_running_loop()).__mro__]
 
 
 @job(queue="heavy")

@@ -172,7 +172,7 @@ def test_people_read_what_why_and_how(healthy: Shop) -> None:
     healthy.insert(run_at="2026-01-01")
     told = healthy.run("doctor")
     assert told.exit_code == 5
-    assert "warning: queue email is paused, and 1 jobs wait" in told.stdout
+    assert "warning: queue email is paused, and 1 job waits" in told.stdout
     assert "  to mend it: tidegate queues resume email" in told.stdout
 
 
@@ -223,7 +223,7 @@ def test_a_node_that_was_lost_with_what_it_held(healthy: Shop) -> None:
     healthy.insert(state="running", node="frozen", attempt=1, lease=1, claimed_at="2026-01-01")
     found = [each for each in findings(healthy) if each["check"] in {"lost", "orphans"}]
     assert [each["check"] for each in found] == ["orphans", "lost"]
-    assert "it held 1 jobs, 1 of which wait to be rescued" in str(found[1]["what"])
+    assert "it held 1 job, 1 of which wait to be rescued" in str(found[1]["what"])
     assert found[1]["mend"] == "tidegate workers list --lost"
 
 
@@ -257,7 +257,7 @@ def test_a_circuit_that_holds_jobs_back_is_told_with_what_opened_it(healthy: Sho
     assert checks(healthy) == ["circuit"]
     [found] = [each for each in findings(healthy) if each["check"] == "circuit"]
     assert "circuit shopjobs:greet is open since it was done by hand" in str(found["what"])
-    assert str(found["why"]).startswith("1 jobs wait")
+    assert str(found["why"]).startswith("1 job waits")
     assert found["mend"] == "tidegate circuits show shopjobs:greet"
 
 

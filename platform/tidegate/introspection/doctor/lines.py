@@ -25,7 +25,7 @@ def lines(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "paused",
                 "warning",
-                f"queue {queue.queue} is paused, and {queue.ready:,} jobs wait",
+                f"queue {queue.queue} is paused, and {_waiting(queue.ready)}",
                 "nothing of it is started",
                 f"tidegate queues resume {queue.queue}",
             )
@@ -33,7 +33,7 @@ def lines(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "unserved",
                 "error",
-                f"no live node serves queue {queue.queue}, and {queue.ready:,} jobs wait",
+                f"no live node serves queue {queue.queue}, and {_waiting(queue.ready)}",
                 "they wait for ever",
                 f"tidegate up --queues {queue.queue}",
             )
@@ -56,7 +56,7 @@ def circuits(facts: Facts) -> Iterator[Finding]:
                 "circuit",
                 "warning",
                 why.text,
-                f"{view.gated_jobs:,} jobs wait for what they depend on; they lose no attempt by that",
+                f"{_waiting(view.gated_jobs)} for what the circuit guards; no attempt is lost by that",
                 f"tidegate circuits show {view.circuit}",
             )
 
@@ -68,3 +68,7 @@ def _late(facts: Facts, queue: QueueView) -> str | None:
         return "" if age > WAITING else None
     target = settings.scaling.target_latency
     return f"; its target is {target:g} s (scaling.target_latency)" if age > target else None
+
+
+def _waiting(jobs: int) -> str:
+    return "1 job waits" if jobs == 1 else f"{jobs:,} jobs wait"

@@ -86,7 +86,7 @@ def lost(facts: Facts) -> Iterator[Finding]:
             "lost",
             "warning",
             f"node {node.node} was lost: its last heartbeat is {node.silent_for:.0f} s old{f' ({node.why})' if node.why else ''}; "
-            f"it held {len(node.held)} jobs{rest}",
+            f"it held {len(node.held)} {'job' if len(node.held) == 1 else 'jobs'}{rest}",
             "its process was killed or stopped, its host froze, or it was cut off from the database; its jobs are tried again",
             "tidegate workers list --lost",
         )
