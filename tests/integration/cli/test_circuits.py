@@ -153,6 +153,16 @@ class TestExplaining:
         shop.run("circuits", command, NAME)
         assert [why["reason"] for why in shop.json("jobs", "explain", str(job))["reasons"]] == [reason]
 
+    def test_so_is_one_whose_circuit_lets_jobs_through_by_and_by(self, shop: Shop) -> None:
+        node(shop, "n1", queues={"email": {"alive": 2, "busy": 0, "min": 1, "max": 5, "target": 2}})
+        shop.execute("INSERT INTO tidegate.kinds (kind, seen_at) VALUES (%s, now())", NAME)
+        job = shop.insert()
+        shop.run("circuits", "open", NAME)
+        shop.run("circuits", "reset", NAME)
+        [why] = shop.json("jobs", "explain", str(job))["reasons"]
+        assert why["reason"] == "circuit_ramp"
+        assert why["text"].startswith(f"circuit {NAME} has closed: ")
+
 
 def test_queues_are_shown_where_the_circuits_cannot_be_read(bare_shop: Shop) -> None:
     bare_shop.insert()
