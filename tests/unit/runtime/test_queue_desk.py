@@ -131,19 +131,13 @@ class TestCircuits:
 
 
 class TestByHand:
-    def test_a_size_by_hand_is_written_down_from_what_was_before(self) -> None:
+    @pytest.mark.parametrize("size", [7, 1], ids=["another one", "the one that there is"])
+    def test_a_size_by_hand_is_written_down_from_what_was_before(self, size: int) -> None:
         before = Order("email", 1, "base", 1.0, {"n1": 1}, age=1.0)
-        by_hand = Order("email", 1, "base", 1.0, {"n1": 1}, age=1.0, scale=7)
+        by_hand = Order("email", 1, "base", 1.0, {"n1": 1}, age=1.0, scale=size)
         verdict = decided(desk(), seen(0, order=before), seen(0, order=by_hand))
         assert verdict.log is not None
-        assert (verdict.log.from_size, verdict.log.to_size, verdict.log.reason) == (1, 7, "override")
-
-    def test_one_that_changes_nothing_is_written_down_all_the_same(self) -> None:
-        before = Order("email", 1, "base", 1.0, {"n1": 1}, age=1.0)
-        by_hand = Order("email", 1, "base", 1.0, {"n1": 1}, age=1.0, scale=1)
-        verdict = decided(desk(), seen(0, order=before), seen(0, order=by_hand))
-        assert verdict.log is not None
-        assert (verdict.log.from_size, verdict.log.to_size, verdict.log.reason) == (1, 1, "override")
+        assert (verdict.log.from_size, verdict.log.to_size, verdict.log.reason) == (1, size, "override")
 
 
 def test_a_paused_queue_has_no_demand() -> None:
