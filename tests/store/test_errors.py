@@ -83,6 +83,12 @@ async def test_counts_add_up_and_the_newest_words_are_kept(scene: Scene) -> None
     assert hours[0]["hours"] <= 2
 
 
+async def test_a_job_that_fails_again_is_one_of_the_samples_and_the_newest(scene: Scene) -> None:
+    for jobs in ((2, 1), (1,), (3, 2), (9, 8, 1)):
+        await track(scene, replace(TALLY, jobs=jobs))
+    assert group(scene)["jobs"] == [9, 8, 1, 3, 2]
+
+
 async def test_lists_are_bounded(scene: Scene) -> None:
     for turn in range(3):
         kinds = tuple(f"m:f{turn}_{n}" for n in range(40))

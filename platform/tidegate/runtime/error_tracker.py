@@ -75,7 +75,7 @@ class _Tally:
     deaths: int = 0
     kinds: dict[str, None] = field(default_factory=dict)
     queues: dict[str, None] = field(default_factory=dict)
-    jobs: deque[int] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    jobs: Sequence[int] = ()
 
 
 class ErrorTracker:
@@ -146,7 +146,7 @@ class ErrorTracker:
                 told.deaths,
                 dict.fromkeys(told.kinds),
                 dict.fromkeys(told.queues),
-                deque(told.jobs[::-1], maxlen=SAMPLES),
+                told.jobs[::-1],
             )
             newer = self._pending.get(told.fingerprint)
             self._pending[told.fingerprint] = older if newer is None else _merged(older, newer)
@@ -168,7 +168,7 @@ class ErrorTracker:
         tally.deaths += dead
         tally.kinds[kind] = None
         tally.queues[queue] = None
-        tally.jobs.append(job_id)
+        tally.jobs = _latest([*tally.jobs, job_id])
 
 
 class ErrorWriter(FunctionChild):
@@ -261,8 +261,13 @@ def _merged(older: _Tally, newer: _Tally) -> _Tally:
     newer.deaths += older.deaths
     newer.kinds = {**older.kinds, **newer.kinds}
     newer.queues = {**older.queues, **newer.queues}
-    newer.jobs = deque([*older.jobs, *newer.jobs], maxlen=SAMPLES)
+    newer.jobs = _latest([*older.jobs, *newer.jobs])
     return newer
+
+
+def _latest(jobs: Sequence[int]) -> Sequence[int]:
+    """Return the last of these jobs, each once: one that fails again and again is one sample."""
+    return list(dict.fromkeys(reversed(jobs)))[:SAMPLES][::-1]
 
 
 def _forget(kinds: dict[str, Any]) -> None:

@@ -65,6 +65,23 @@ def test_failures_are_counted_in_their_groups_and_written_together() -> None:
     run_virtual(main())
 
 
+def test_a_job_that_fails_again_and_again_is_one_of_the_samples() -> None:
+    async def main() -> None:
+        tracker, table, events = ErrorTracker(), Table(), []
+        child = writer(tracker, table, events)
+        await child.start()
+        for n in (1, 2, 1, 3, 1, 1, 1, 1):
+            tracker.on_event(ended(n))
+        [waiting] = tracker.take()
+        tracker.on_event(ended(2))
+        tracker.take_back([waiting], asyncio.get_running_loop().time())
+        await asyncio.sleep(3)
+        await child.stop()
+        assert [told.jobs for [told] in table.told] == [(2, 1, 3)]
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize("word", [Word.DONE, Word.SNOOZED, Word.CANCELLED, Word.RELEASED])
 def test_what_is_no_failure_is_not_counted(word: Word) -> None:
     async def main() -> None:

@@ -29,7 +29,7 @@ WITH told AS MATERIALIZED (
             ELSE ARRAY(SELECT DISTINCT each FROM unnest(e.queues || excluded.queues) AS each ORDER BY each LIMIT 50) END,
         nodes = CASE WHEN e.nodes @> excluded.nodes THEN e.nodes ELSE (excluded.nodes || e.nodes)[1:20] END,
         versions = CASE WHEN e.versions @> excluded.versions THEN e.versions ELSE (excluded.versions || e.versions)[1:20] END,
-        jobs = (SELECT array_agg(each ORDER BY n) FROM unnest(excluded.jobs || e.jobs) WITH ORDINALITY AS j (each, n) WHERE n <= 5),
+        jobs = ARRAY(SELECT each FROM unnest(excluded.jobs || e.jobs) WITH ORDINALITY AS j (each, n) GROUP BY each ORDER BY min(n) LIMIT 5),
         status = CASE WHEN e.status = 'resolved' AND excluded.last_seen > e.changed_at
             AND (%(version)s::text IS NULL OR %(version)s::text <> ALL (e.resolved_versions)) THEN 'open' ELSE e.status END,
         regressed_at = CASE WHEN e.status = 'resolved' AND excluded.last_seen > e.changed_at
