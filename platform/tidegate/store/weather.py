@@ -42,8 +42,7 @@ def calling(operation: str) -> Iterator[None]:
     except Exception as error:
         if not is_weather(error):
             raise
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DatabaseUnreachable(f"{operation}: {first}") from error
+        raise DatabaseUnreachable(f"{operation}: {_first(error)}{_waited_for(error)}") from error
 
 
 _UNREADABLE = (pg.UndefinedTable, pg.UndefinedColumn, pg.InsufficientPrivilege, pg.InvalidTextRepresentation, pg.LockNotAvailable)
@@ -53,12 +52,29 @@ _UNREADABLE = (pg.UndefinedTable, pg.UndefinedColumn, pg.InsufficientPrivilege, 
 def reading_circuits() -> Iterator[None]:
     """Turn what is wrong with the table of circuits alone into `CircuitsUnreadable`: jobs need not wait until it is mended.
 
-    A lock that did not come in time may be another's; then the next claim, which does without the circuits, waits for it, too.
+    PostgreSQL names the table whose row was waited for, and never the one that was locked as a whole: that may be another's; then
+    the next claim, which does without the circuits, waits for it, too.
     """
     try:
         yield
     except Exception as error:
         cause = getattr(error, "orig", None) or error
-        if not isinstance(cause, _UNREADABLE) or not ("circuit" in str(cause) or isinstance(cause, pg.LockNotAvailable)):
+        waited_for = _waited_for(cause)
+        if isinstance(cause, pg.LockNotAvailable) and not waited_for:
+            raise CircuitsUnreadable(f"a table stayed locked, perhaps that of the circuits: {_first(cause)}") from error
+        if not isinstance(cause, _UNREADABLE) or "circuit" not in f"{cause}{waited_for}":
             raise
-        raise CircuitsUnreadable(f"the circuits cannot be read: {str(cause).strip().splitlines()[0]}") from error
+        raise CircuitsUnreadable(f"the circuits cannot be read: {_first(cause)}{waited_for}") from error
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _waited_for(error: BaseException) -> str:
+    """Return the row whose lock did not come in time, as PostgreSQL tells it; nothing for any other error, or a table's lock."""
+    cause = getattr(error, "orig", None) or error
+    if not isinstance(cause, pg.LockNotAvailable) or not (context := cause.diag.context):
+        return ""
+    row = next((line for line in context.splitlines() if "in relation" in line), None)
+    return f" ({row})" if row else ""
