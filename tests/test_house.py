@@ -29,6 +29,7 @@ LAYERS = {
         "events",
         "event_bus",
         "listeners",
+        "plurals",
         "redaction",
         "settings",
         "handlers",

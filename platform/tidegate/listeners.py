@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 
 from tidegate.errors import UsageError
+from tidegate.plurals import noun
 
 __all__ = ["BACKLOG", "Listener"]
 
@@ -80,7 +81,7 @@ class Listener(Generic[T]):
                 self._raised(told, error)
             if self._behind and self._waiting.empty():
                 behind, self._behind = self._behind, 0
-                logger.warning("the event handler %s has caught up; it missed %d events", _name(self._handler), behind)
+                logger.warning("the event handler %s has caught up; it missed %s", _name(self._handler), noun(behind, "event"))
 
     def _raised(self, told: T, error: Exception) -> None:
         self._errors += 1

@@ -13,7 +13,8 @@ from tidegate.cli.output import emit_json, say
 from tidegate.cli.params import CIRCUIT, SECONDS, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_record, show_table
-from tidegate.cli.wording import NOTHING, count, moment, noun, span
+from tidegate.cli.wording import NOTHING, count, moment, span
+from tidegate.plurals import noun
 
 if TYPE_CHECKING:
     from tidegate.introspection import CircuitEvent, Circuits, CircuitView

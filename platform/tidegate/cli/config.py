@@ -14,8 +14,8 @@ from tidegate.cli.output import data, emit_json, say
 from tidegate.cli.params import json_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_table
-from tidegate.cli.wording import noun
 from tidegate.errors import ConfigurationError, TidegateError
+from tidegate.plurals import noun
 
 __all__ = ["config"]
 

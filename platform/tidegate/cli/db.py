@@ -11,7 +11,7 @@ from tidegate.cli.output import data, emit_json, say
 from tidegate.cli.params import Number, json_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import show_record
-from tidegate.cli.wording import noun
+from tidegate.plurals import noun
 
 __all__ = ["db"]
 

@@ -11,7 +11,7 @@ from tidegate.cli.lazy import Command
 from tidegate.cli.output import emit_json, neutral, say
 from tidegate.cli.params import json_option
 from tidegate.cli.scope import Scope
-from tidegate.cli.wording import noun
+from tidegate.plurals import noun
 
 if TYPE_CHECKING:
     from tidegate.introspection.doctor import Finding

@@ -13,7 +13,8 @@ from tidegate.cli.output import emit_json, neutral, say
 from tidegate.cli.params import KIND, QUEUE, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_record, show_table
-from tidegate.cli.wording import count, moment, noun
+from tidegate.cli.wording import count, moment
+from tidegate.plurals import noun
 
 if TYPE_CHECKING:
     from tidegate.dead_letters import ErrorGroup

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tidegate.cli.tables import Column, plain_table
-from tidegate.cli.wording import NOTHING, called, count, moment, noun, span
+from tidegate.cli.wording import NOTHING, called, count, moment, span
 from tidegate.dead_letters import LetterDetail
 from tidegate.introspection import AttemptView
+from tidegate.plurals import noun
 
 __all__ = ["report", "size"]
 

@@ -12,8 +12,9 @@ from tidegate.cli.output import emit_json, say
 from tidegate.cli.params import JOB_ID, KIND, QUEUE, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_record, show_table
-from tidegate.cli.wording import NOTHING, called, count, moment, noun, span, value
+from tidegate.cli.wording import NOTHING, called, count, moment, span, value
 from tidegate.errors import NotFound, Refused
+from tidegate.plurals import noun
 
 if TYPE_CHECKING:
     from tidegate.introspection import AttemptView, Cancelled, JobDetail, JobView

@@ -13,7 +13,7 @@ from tidegate.cli.letter_filter import Choice, actor_options, filter_options
 from tidegate.cli.output import emit_json, say
 from tidegate.cli.params import JOB_ID, json_option
 from tidegate.cli.scope import Scope
-from tidegate.cli.wording import noun
+from tidegate.plurals import noun
 
 __all__ = ["export", "import_letters"]
 

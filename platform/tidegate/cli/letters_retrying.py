@@ -18,8 +18,9 @@ from tidegate.cli.params import JOB_ID, QUEUE, RATE, Number, json_option, limit_
 from tidegate.cli.queues import is_interactive
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_table
-from tidegate.cli.wording import count, moment, noun, value
+from tidegate.cli.wording import count, moment, value
 from tidegate.errors import Refused, TidegateError, UnknownQueue, UsageError
+from tidegate.plurals import noun
 
 if TYPE_CHECKING:
     from tidegate.dead_letters import Canary, DeadLetterQueue, Redrive, Redrives, Wanted

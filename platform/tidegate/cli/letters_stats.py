@@ -16,6 +16,7 @@ from tidegate.cli.params import json_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.wording import count, moment
 from tidegate.errors import TidegateError, UsageError
+from tidegate.plurals import noun
 
 if TYPE_CHECKING:
     from tidegate.dead_letters import Group, Statistics
@@ -55,7 +56,7 @@ def stats(scope: Scope, /, plot: Path | None, as_json: bool, **said: Any) -> Non
 
 def summary(found: Statistics) -> Iterator[str]:
     """Return the statistics for people."""
-    yield f"{count(found.total)} dead letters" + (
+    yield noun(found.total, "dead letter") + (
         f", the first of {moment(found.first_seen)}, the last of {moment(found.last_seen)}" if found.total else ""
     )
     for title, counts in (
@@ -93,7 +94,7 @@ def draw(
             label = "others" if name is None else (names or {}).get(name, name) or "no group"
             axes.bar(hours, heights, bottom=bottom, width=1 / 24, align="edge", label=label)
             bottom = [below + height for below, height in zip(bottom, heights, strict=True)]
-    axes.set_title(f"{found.total:,} dead letters by hour and group")
+    axes.set_title(f"{noun(found.total, 'dead letter')} by hour and group")
     axes.set_ylabel("deaths")
     axes.set_xlabel("UTC")
     axes.yaxis.get_major_locator().set_params(integer=True)

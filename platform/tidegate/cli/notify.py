@@ -13,8 +13,9 @@ from tidegate.cli.output import emit_json, say
 from tidegate.cli.params import JOB_ID, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_table
-from tidegate.cli.wording import NOTHING, count, moment, noun
+from tidegate.cli.wording import NOTHING, count, moment
 from tidegate.errors import ConfigurationError, NotFound, TidegateError, UsageError, nearest
+from tidegate.plurals import noun
 
 if TYPE_CHECKING:
     from tidegate.notifications import Channel

@@ -13,8 +13,9 @@ from tidegate.cli.output import emit_json, say
 from tidegate.cli.params import QUEUE, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_record, show_table
-from tidegate.cli.wording import count, moment, noun, span
+from tidegate.cli.wording import count, moment, span
 from tidegate.errors import Refused, UsageError
+from tidegate.plurals import noun
 
 if TYPE_CHECKING:
     from tidegate.introspection import QueueView

@@ -10,8 +10,9 @@ from tidegate.cli.lazy import Command
 from tidegate.cli.output import emit_json, say
 from tidegate.cli.params import QUEUE, SECONDS, Number, json_option
 from tidegate.cli.scope import Scope
-from tidegate.cli.wording import moment, noun
+from tidegate.cli.wording import moment
 from tidegate.errors import UsageError
+from tidegate.plurals import noun
 
 __all__ = ["scale"]
 

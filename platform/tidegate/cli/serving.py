@@ -16,13 +16,13 @@ from tidegate import __version__
 from tidegate.cli.output import say
 from tidegate.cli.scope import Scope
 from tidegate.cli.signals import Signals
-from tidegate.cli.wording import noun
 from tidegate.errors import DatabaseUnreachable, TidegateError
 from tidegate.introspection import QueueView
 from tidegate.observe.http import DEFAULT_PORT, exporter
 from tidegate.observe.logs import configure, keep_job_logs, log_event
 from tidegate.observe.prints import job_prints_kept
 from tidegate.observe.tracing import exported
+from tidegate.plurals import noun
 from tidegate.runtime.interpreter import spare_collections
 from tidegate.runtime.node import Node
 from tidegate.runtime.processes.wire import Equipment

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from textwrap import indent
 from typing import Any
 
-from tidegate.cli.wording import noun, span
+from tidegate.cli.wording import span
+from tidegate.plurals import noun
 
 __all__ = ["stack_lines"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-__all__ = ["NOTHING", "called", "count", "moment", "noun", "span", "value"]
+__all__ = ["NOTHING", "called", "count", "moment", "span", "value"]
 
 NOTHING: Final = "-"
 
@@ -15,11 +15,6 @@ NOTHING: Final = "-"
 def count(number: int | None) -> str:
     """Return a whole number with its thousands apart."""
     return NOTHING if number is None else f"{number:,}"
-
-
-def noun(number: int, one: str, many: str | None = None) -> str:
-    """Return `1 job`, `2 jobs`."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def moment(at: datetime | None) -> str:

@@ -13,8 +13,9 @@ from tidegate.cli.params import JOB_ID, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.stacks import stack_lines
 from tidegate.cli.tables import Column, show_record, show_table
-from tidegate.cli.wording import NOTHING, count, moment, noun, span
+from tidegate.cli.wording import NOTHING, count, moment, span
 from tidegate.errors import NotFound
+from tidegate.plurals import noun
 
 if TYPE_CHECKING:
     from tidegate.introspection import LostView, NodeView

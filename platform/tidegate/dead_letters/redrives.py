@@ -24,6 +24,7 @@ from tidegate.dead_letters.wanted import Wanted
 from tidegate.errors import NotFound, Refused
 from tidegate.introspection import iso
 from tidegate.introspection.asking import asking
+from tidegate.plurals import noun
 from tidegate.store.statements import statement
 
 __all__ = ["Canary", "Redrive", "Redrives", "pace"]
@@ -161,7 +162,7 @@ class Redrives:
         """Let a redrive that was interrupted, cancelled or stopped by its canaries be driven on; Refused where it is done."""
         redrive = self.show(redrive_id)
         if redrive.state == "done":
-            raise Refused(f"redrive {redrive_id} is done: {redrive.done} of {redrive.total} letters came back")
+            raise Refused(f"redrive {redrive_id} is done: {redrive.done:,} of {noun(redrive.total, 'letter')} came back")
         with asking("resume"), self._connection.transaction():
             if redrive.state != "running":
                 self._rows("redrive_resume", {"redrive": redrive_id})

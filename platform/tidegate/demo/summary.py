@@ -16,6 +16,7 @@ from rich.table import Table
 
 from tidegate.demo.findings import Counted, Letters, Models, Opened
 from tidegate.demo.tally import Crash, QueueTally
+from tidegate.plurals import noun
 
 __all__ = ["QueueSummary", "Summary", "percentile", "show", "sizes", "summarise"]
 
@@ -82,7 +83,7 @@ def summarise(
     Jobs that were not seen to end are a problem where they are `overdue`; else they were left behind on purpose, or run elsewhere.
     """
     told = tuple(_queue(name, tally, began, ended) for name, tally in queues.items())
-    missing = tuple(f"{each.queue}: {each.open} jobs had not ended" for each in told if each.open and overdue)
+    missing = tuple(f"{each.queue}: {noun(each.open, 'job')} had not ended" for each in told if each.open and overdue)
     problems = missing + tuple(_problems({queue.queue: queue for queue in told}, letters, departures))
     return Summary(round(ended - began, 3), told, letters, departures, models, problems, tuple(circuits))
 
@@ -132,11 +133,13 @@ def _queue(name: str, tally: QueueTally, began: float, ended: float) -> QueueSum
 def _problems(queues: Mapping[str, QueueSummary], letters: Letters, departures: Counted) -> Iterable[str]:
     """Compare what ended as done with what it should have left behind; there may be more, from jobs of others."""
     if (email := queues.get("email")) and letters.arrived < email.done:
-        yield f"email: {email.done} letters were sent, {letters.arrived} arrived"
+        yield f"email: {noun(email.done, 'letter was', 'letters were')} sent, {letters.arrived} arrived"
     if (analytics := queues.get("analytics")) and departures.counted < analytics.done:
-        yield f"analytics: {analytics.done} departures were counted, the database knows {departures.counted} of them"
+        sent = noun(analytics.done, "departure was", "departures were")
+        yield f"analytics: {sent} counted, the database knows {departures.counted} of them"
     if departures.aggregated != departures.ledger:
-        yield f"analytics: the routes add up to {departures.aggregated} departures, {departures.ledger} were counted"
+        on_routes = noun(departures.aggregated, "departure")
+        yield f"analytics: the routes add up to {on_routes}, {noun(departures.ledger, 'was', 'were')} counted"
 
 
 def _largest(steps: Sequence[tuple[float, int]], start: float, end: float) -> int:
@@ -171,7 +174,7 @@ def _results(summary: Summary) -> Iterable[str]:
     left = f", {summary.total('open')} left or run elsewhere" if summary.total("open") else ""
     yield f"jobs: {summary.total('enqueued')} enqueued, {counts}{left}"
     yield f"letters: {letters.arrived} arrived, kept in {letters.folder}"
-    yield f"departures: {departures.counted} of this run counted; {departures.ledger} in all, on {departures.routes} routes"
+    yield f"departures: {departures.counted} of this run counted; {departures.ledger} in all, on {noun(departures.routes, 'route')}"
     best = (
         ""
         if models.best_score is None

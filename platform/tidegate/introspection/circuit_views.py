@@ -14,6 +14,7 @@ from typing import Any, Final
 from tidegate.circuit import CircuitRecord, CircuitSpec
 from tidegate.introspection.explain import Why
 from tidegate.introspection.shapes import iso
+from tidegate.plurals import noun
 
 __all__ = ["CircuitEvent", "CircuitView", "view_of", "why_gated"]
 
@@ -141,7 +142,7 @@ class CircuitView:
         due = "as soon as a live node looks" if self.left == 0 else f"in {left}"
         match self.state:
             case "open":
-                return f"it lets {self.allowed} probes through {due}"
+                return f"it lets {noun(self.allowed, 'probe')} through {due}"
             case "half_open":
                 told = f"{self.ok} went well, {self.failed} failed, {self.out} under way"
                 return f"{self.needed} of {self.allowed} probes must go well ({told})"
@@ -149,7 +150,7 @@ class CircuitView:
                 return (
                     "it stays open until somebody closes it"
                     if self.left is None
-                    else f"it lets {self.allowed} probes through {due}"
+                    else f"it lets {noun(self.allowed, 'probe')} through {due}"
                 )
             case "forced_closed":
                 return "it stays closed until somebody resets it" if self.left is None else f"it decides for itself again {due}"
@@ -160,11 +161,11 @@ class CircuitView:
 
     def prospects(self) -> dict[str, str]:
         """Return what each command would do now."""
-        free = f"{self.gated_jobs:,} waiting jobs run at once" if self.gated_jobs else "jobs run freely"
+        free = f"{noun(self.gated_jobs, 'waiting job runs', 'waiting jobs run')} at once" if self.gated_jobs else "jobs run freely"
         return {
             "open": "hold all its jobs back" + ("" if self.state != "forced_open" else " (as it does already)"),
             "close": f"{free}, and failures do not open it, until a reset or the end of --for",
-            "half-open": f"let {self.allowed} probes through now; {self.needed} that go well close it",
+            "half-open": f"let {noun(self.allowed, 'probe')} through now; it closes once {self.needed} of them went well",
             "reset": "close it with an empty window and no trips" + ("; its jobs come back step by step" if self.gates else ""),
         }
 

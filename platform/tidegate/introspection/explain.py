@@ -14,6 +14,7 @@ from tidegate.introspection.node_views import NodeView
 from tidegate.introspection.shapes import PoolView
 from tidegate.introspection.sizes import CHANGES, WORDS
 from tidegate.jobs import State
+from tidegate.plurals import noun
 from tidegate.store.protocol import UNKNOWN_AFTER
 
 __all__ = ["JobFacts", "QueueFacts", "Why", "why_job", "why_queue"]
@@ -96,11 +97,15 @@ def why_queue(facts: QueueFacts) -> list[Why]:
         return [Why("empty", f"queue {facts.queue} is empty")]
     reasons = list(_closed(facts))
     if not facts.ready and facts.scheduled:
-        reasons.append(Why("not_due", f"{facts.scheduled:,} jobs of it are scheduled for later, and none is ready"))
+        reasons.append(
+            Why("not_due", f"{noun(facts.scheduled, 'job of it is', 'jobs of it are')} scheduled for later, and none is ready")
+        )
     reasons += facts.held_back
     if facts.ready:
         reasons += _pool(facts)
-    return reasons or [Why("moving", f"nothing stands in its way: {facts.running:,} jobs run, {facts.ready:,} are ready")]
+    return reasons or [
+        Why("moving", f"nothing stands in its way: {noun(facts.running, 'job runs', 'jobs run')}, {facts.ready:,} ready")
+    ]
 
 
 def _closed(queue: QueueFacts) -> Iterator[Why]:
@@ -157,9 +162,7 @@ def _not_due(facts: JobFacts) -> Iterator[Why]:
 def _ahead(facts: JobFacts) -> Iterator[Why]:
     if not facts.ahead:
         return
-    number = (
-        "more than 10,000 jobs are" if facts.ahead > 10_000 else f"{facts.ahead:,} {'job is' if facts.ahead == 1 else 'jobs are'}"
-    )
+    number = "more than 10,000 jobs are" if facts.ahead > 10_000 else noun(facts.ahead, "job is", "jobs are")
     pace = f"about {_span(facts.ahead / facts.rate)} at {facts.rate:.3g} jobs/s" if facts.rate > 0 else "none has ended lately"
     yield Why("jobs_ahead", f"{number} before it in queue {facts.queue.queue}: {pace}", f"tidegate queues show {facts.queue.queue}")
 
@@ -173,10 +176,11 @@ def _pool(queue: QueueFacts) -> Iterator[Why]:
         yield Why("pool_empty", f"queue {name} has no consumer at the moment{limit}", change)
     elif pool.busy >= pool.alive:
         most = "the most that `consumers` allows" if pool.alive >= pool.max else f"of at most {pool.max}{limit}"
+        who = f"the only consumer of queue {name} is" if pool.alive == 1 else f"all {pool.alive} consumers of queue {name} are"
         raise_it = f"raise `consumers` of {name} in queues.yaml"
         yield Why(
             "pool_busy",
-            f"all {pool.alive} consumers of queue {name} are busy ({most})",
+            f"{who} busy ({most})",
             raise_it if pool.alive >= pool.max or change is None else change,
         )
 

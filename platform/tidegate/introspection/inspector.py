@@ -23,6 +23,7 @@ from tidegate.introspection.node_views import LostView, NodeView
 from tidegate.introspection.shapes import AttemptView, JobDetail, JobView, PoolView, QueueView
 from tidegate.introspection.stored import call_parts, readable
 from tidegate.jobs import State, Word
+from tidegate.plurals import noun
 from tidegate.redaction import Redactor
 from tidegate.store.rows import EXACT_COUNT, estimated
 from tidegate.store.statements import statement
@@ -137,7 +138,7 @@ class Inspector:
         gated = {each.circuit: each.jobs for each in gated_jobs(self._connection) if each.queue == queue}
         found = ((view, why_gated(view)) for view in Circuits(self._connection).all() if view.circuit in gated)
         return [
-            replace(why, text=f"{gated[view.circuit]:,} ready jobs of it wait: {why.text}")
+            replace(why, text=f"{noun(gated[view.circuit], 'ready job of it waits', 'ready jobs of it wait')}: {why.text}")
             for view, why in found
             if why is not None
         ]

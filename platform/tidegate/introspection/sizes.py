@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from tidegate.introspection.asking import asking
 from tidegate.introspection.shapes import QueueView, iso
+from tidegate.plurals import noun
 from tidegate.store.scaling import Logged
 from tidegate.store.statements import statement
 
@@ -169,7 +170,7 @@ def explained(
     """Yield sentences: what size a queue has, why, and what would change it."""
     pool = view.consumers
     yield (
-        f"{view.queue} has {_many(pool.alive, 'consumer')} on {_many(view.nodes, 'node')}, {pool.busy} of them busy; "
+        f"{view.queue} has {noun(pool.alive, 'consumer')} on {noun(view.nodes, 'node')}, {pool.busy} of them busy; "
         f"between {pool.min} and {pool.max} are allowed."
     )
     if order.want is None or order.age is None:
@@ -177,7 +178,7 @@ def explained(
         return
     acting = "" if mode == "act" or order.reason == "override" else " That is only said (mode: observe), and not done."
     why = WORDS.get(order.reason or "", f"the policy says {order.reason}")
-    yield f"{_many(order.want, 'consumer')} {'is' if order.want == 1 else 'are'} wanted ({order.reason}): {why}.{acting}"
+    yield f"{noun(order.want, 'consumer is', 'consumers are')} wanted ({order.reason}): {why}.{acting}"
     if order.age > FOLLOWED:
         yield (
             f"That was decided {order.age:.0f} s ago and is not followed any more: "
@@ -187,15 +188,15 @@ def explained(
         waits = f", the oldest for {view.oldest_ready_age:.1f} s" if order.ready and view.oldest_ready_age is not None else ""
         takes = f"; a job takes {order.service:.3g} s" if order.service else ""
         yield (
-            f"{_many(order.ready or 0, 'job')} {'waits' if order.ready == 1 else 'wait'}{waits}{takes}. "
+            f"{noun(order.ready or 0, 'job waits', 'jobs wait')}{waits}{takes}. "
             f"To start 95 of 100 jobs within {target:g} s, {order.need:.1f} consumers are needed."
         )
     if view.gated:
-        yield f"Circuits hold {_many(view.gated, 'job')} back, which is no demand: tidegate circuits list."
+        yield f"Circuits hold {noun(view.gated, 'job')} back, which is no demand: tidegate circuits list."
     if recent and recent[0].seconds > 0:
         last = recent[0]
         yield (
-            f"In the {last.seconds:.0f} s before the last decision on record {last.arrived} jobs came "
+            f"In the {last.seconds:.0f} s before the last decision on record {noun(last.arrived, 'job')} came "
             f"({last.arrival_rate:.2g}/s) and {last.completed} ended."
         )
     if (change := CHANGES.get(order.reason or "")) is not None:
@@ -205,10 +206,6 @@ def explained(
             "What would change it: other load, or another target_latency: a shorter one asks for more consumers, "
             "a longer one for fewer."
         )
-
-
-def _many(number: int, one: str) -> str:
-    return f"{number:,} {one}" + ("" if number == 1 else "s")
 
 
 def recorded(decisions: Sequence[DecisionView]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from tidegate.plurals import noun
 from tidegate.redaction import Redactor
 from tidegate.store.alerts import Happening
 
@@ -30,7 +31,7 @@ def title(happening: Happening) -> str:
     facts = happening.facts
     match happening.event:
         case "dead_letter":
-            many = f"{happening.count:,} dead letters" if happening.count > 1 else "dead letter"
+            many = noun(happening.count, "dead letter") if happening.count > 1 else "dead letter"
             said = f"{many} in {facts['queue']}: {facts['kind']} ({facts['reason']}){_error(facts)}"
         case "error_new":
             said = f"new error in {_some(facts['kinds'])}{_error(facts)}"
@@ -66,16 +67,15 @@ def body(happening: Happening) -> dict[str, Any]:
 def digest_body(groups: Sequence[Mapping[str, Any]], *, since: float, now: float) -> dict[str, Any]:
     """Return the digest of what was held back, the groups with the most first."""
     total = sum(group["count"] for group in groups)
-    one = "" if len(groups) == 1 else "s"
     minutes = max(now - since, 0.0) / 60
     lines = [f"{group['count']:,} x {group['title']}" for group in groups[:LISTED]]
     if groups[LISTED:]:
-        lines.append(f"and {sum(group['count'] for group in groups[LISTED:]):,} of {len(groups) - LISTED} other groups")
+        lines.append(f"and {sum(group['count'] for group in groups[LISTED:]):,} of {noun(len(groups) - LISTED, 'other group')}")
     told = [{**group, "first": _moment(group["first"]), "last": _moment(group["last"])} for group in groups]
     return {
         "event": "digest",
         "group": "digest",
-        "title": line(f"{total:,} more in {len(groups)} group{one} within {minutes:.0f} min"),
+        "title": line(f"{total:,} more in {noun(len(groups), 'group')} within {minutes:.0f} min"),
         "lines": [line(each) for each in lines],
         "at": _moment(now),
         "count": total,
@@ -121,11 +121,12 @@ def _lines(happening: Happening) -> Iterator[str]:
             yield line(f"queues {_some(facts['queues'])}; jobs {_some(facts.get('jobs') or ())}")
             yield f"tidegate errors show {happening.group}"
         case "circuit_opened":
-            yield f"{facts['failures']} of {facts['calls']} runs failed, {facts['slow']} were slow"
+            yield f"{facts['failures']:,} of {noun(facts['calls'], 'run')} failed, {facts['slow']:,} slow"
             yield line(f"kinds {_some(facts['kinds'])}")
             yield line(f"tidegate circuits show {facts['circuit']}")
         case "queue_late":
-            yield line(f"{facts['ready']:,} jobs are ready, {facts['running']:,} run: tidegate queues explain {facts['queue']}")
+            ready = noun(facts["ready"], "job is", "jobs are")
+            yield line(f"{ready} ready, {facts['running']:,} running: tidegate queues explain {facts['queue']}")
         case "node_lost":
             yield line(f"host {facts['host']}, process {facts['pid']}, queues {_some(facts['queues'])}")
         case _:

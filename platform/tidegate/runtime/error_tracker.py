@@ -23,6 +23,7 @@ from tidegate.events import DatabaseFailed, DeadLettered, ErrorAppeared, ErrorRe
 from tidegate.failure import storable
 from tidegate.fingerprint import Application, Fingerprint, fingerprint_of_text
 from tidegate.jobs import Failure, State, Word
+from tidegate.plurals import noun
 from tidegate.store.protocol import ErrorTally, Store
 from tidegate.supervision import FunctionChild, Reason, Shutdown
 
@@ -207,7 +208,9 @@ class ErrorWriter(FunctionChild):
             async with asyncio.timeout(LAST_WORDS):
                 await self._flush()
         except (TimeoutError, DatabaseUnreachable) as error:
-            logger.warning("%d groups of errors could not be written down (%s)", self._tracker.pending, error)
+            logger.warning(
+                "%s could not be written down (%s)", noun(self._tracker.pending, "group of errors", "groups of errors"), error
+            )
 
     async def _run(self) -> None:
         while True:

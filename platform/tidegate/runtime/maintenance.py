@@ -16,6 +16,7 @@ from tidegate.errors import CircuitsUnreadable
 from tidegate.events import DeadLettered, Event, QueueDepth
 from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason
+from tidegate.plurals import noun
 from tidegate.runtime.coroner import Coroner
 from tidegate.settings import Retention
 from tidegate.store.gated import Gated
@@ -106,7 +107,7 @@ class Maintenance:
             completed=ages.completed, cancelled=ages.cancelled, dead=ages.dead, most_dead=ages.dead_count
         )
         if pruned:
-            logger.info("%d partitions and rows past their retention were removed", pruned)
+            logger.info("%s past their retention removed", noun(pruned, "partition or row", "partitions and rows"))
 
     async def _recount(self) -> None:
         """Find permits that nobody holds: of a claim, or of an ack, whose answer was lost."""

@@ -19,6 +19,7 @@ from tidegate.events import DeadLettered, Event, JobEnded, JobsRescued, NodeLost
 from tidegate.fingerprint import Application, fingerprint_of_text
 from tidegate.jobs import Failure, Reason, State, Word
 from tidegate.lifecycle import Ack
+from tidegate.plurals import noun
 from tidegate.runtime.coroner import Coroner, Findings
 from tidegate.store.protocol import Accusation, LostNode, Store, Suspect
 
@@ -64,7 +65,9 @@ async def rescue_lost(
         while rescued := await store.rescue(lost.node, decide):
             total += len(rescued)
             for queue, jobs in Counter(suspect.queue for suspect, _ in rescued).items():
-                logger.warning("queue %s: %d jobs of the lost node %s were rescued", queue, jobs, lost.node)
+                logger.warning(
+                    "queue %s: %s of the lost node %s", queue, noun(jobs, "job was rescued", "jobs were rescued"), lost.node
+                )
                 emit(JobsRescued(queue, jobs))
             for suspect, state in rescued:
                 _tell(suspect, state, decided[suspect.job_id], emit)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from tidegate.plurals import noun
+
 __all__ = ["LIMIT", "RunLog", "share"]
 
 LIMIT: Final = 64 * 1024  # characters; what is kept of what a process writes, too
@@ -47,7 +49,7 @@ class RunLog:
             return ""
         lines = [*(self._lines or ()), *([self._begun] if self._begun else ())]
         if self._dropped and self.limit:
-            lines.insert(0, f"[... {self._dropped} {'line' if self._dropped == 1 else 'lines'} dropped ...]")
+            lines.insert(0, f"[... {noun(self._dropped, 'line')} dropped ...]")
         return "".join(f"{line}\n" for line in lines)
 
 

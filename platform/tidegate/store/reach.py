@@ -23,6 +23,7 @@ import psycopg
 
 from tidegate.circuit import Circuit, CircuitConfig
 from tidegate.errors import DatabaseUnreachable
+from tidegate.plurals import noun
 from tidegate.store.weather import is_weather
 
 if TYPE_CHECKING:
@@ -98,4 +99,8 @@ class Reach:
             logger.warning("the database is away: %d attempts to connect failed in a row; it is tried one at a time", ROW)
         elif self._circuit.state == "closed" and self._since is not None:
             seconds, self._since = now - self._since, None
-            logger.warning("the database can be reached again after %.1f s; %d attempts were spared it", seconds, self.refused)
+            logger.warning(
+                "the database can be reached again after %.1f s; %s spared it",
+                seconds,
+                noun(self.refused, "attempt was", "attempts were"),
+            )

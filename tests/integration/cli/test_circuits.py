@@ -143,7 +143,7 @@ class TestExplaining:
         assert "it was done by hand by ana (maintenance); it lets 3 probes through in 1" in reasons[0]["text"]
         assert reasons[0]["command"] == f"tidegate circuits show {NAME}"
         [why] = [why for why in shop.json("queues", "explain", "email")["reasons"] if why["reason"] == "circuit_open"]
-        assert why["text"].startswith("1 ready jobs of it wait: ")
+        assert why["text"].startswith("1 ready job of it waits: ")
 
     @pytest.mark.parametrize(("command", "reason"), [("half-open", "circuit_half_open"), ("close", "next"), ("reset", "next")])
     def test_so_is_one_whose_circuit_is_in_another_state(self, shop: Shop, command: str, reason: str) -> None:

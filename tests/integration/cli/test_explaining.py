@@ -119,7 +119,7 @@ def test_a_busy_pool_that_could_be_larger_says_what_keeps_it(shop: Shop) -> None
     job = shop.insert()
     [why] = shop.json("jobs", "explain", str(job))["reasons"]
     assert (why["reason"], why["command"]) == ("pool_busy", "tidegate scale email auto")
-    assert why["text"] == "all 1 consumers of queue email are busy (of at most 2; it was said by hand)"
+    assert why["text"] == "the only consumer of queue email is busy (of at most 2; it was said by hand)"
 
 
 def test_nodes_that_stop_and_queues_that_are_broken(shop: Shop) -> None:

@@ -43,7 +43,7 @@ def test_a_run_that_came_out_as_it_should_is_ok():
     ("changes", "problem"),
     [
         ({"letters": Letters(7, 7, "mail")}, "email: 8 letters were sent, 7 arrived"),
-        ({"queue": email(enqueued=11), "overdue": True}, "email: 1 jobs had not ended"),
+        ({"queue": email(enqueued=11), "overdue": True}, "email: 1 job had not ended"),
         ({"counted": Counted(4, 12, 12, 3)}, "analytics: 5 departures were counted, the database knows 4 of them"),
         ({"counted": Counted(5, 12, 13, 3)}, "analytics: the routes add up to 13 departures, 12 were counted"),
     ],

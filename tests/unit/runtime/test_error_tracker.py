@@ -140,7 +140,7 @@ def test_the_last_ones_are_written_at_the_end_or_given_up_with_a_word(caplog: py
         child = writer(tracker, table, events)
         await child.start()
         await child.stop()
-        assert "1 groups of errors could not be written down" in caplog.text
+        assert "1 group of errors could not be written down" in caplog.text
 
     run_virtual(main())
 

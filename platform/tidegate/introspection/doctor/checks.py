@@ -9,6 +9,7 @@ from typing import Any, Final
 from tidegate.introspection.circuit_views import CircuitView
 from tidegate.introspection.node_views import LostView, NodeView
 from tidegate.introspection.shapes import QueueView
+from tidegate.plurals import noun
 from tidegate.settings import QueueSettings
 
 __all__ = [
@@ -158,7 +159,7 @@ def bloat(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "bloat",
                 "warning",
-                f"{name}: {dead:,} dead rows, {live:,} live ones",
+                f"{name}: {noun(dead, 'dead row')}, {live:,} live",
                 "sweeps walk over them",
                 f"VACUUM tidegate.{name}",
                 fix="vacuum" if name == "jobs" else None,
@@ -237,7 +238,7 @@ def fleet(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "orphans",
             "warning",
-            f"{facts.fleet['orphans']} running jobs belong to nodes that are gone",
+            f"{noun(facts.fleet['orphans'], 'running job belongs', 'running jobs belong')} to nodes that are gone",
             "they wait until a node that has been steady for one lease rescues them",
             "it settles by itself; see the nodes' logs",
         )

@@ -20,6 +20,7 @@ from tidegate.introspection.doctor import checks, machines
 from tidegate.introspection.doctor.catalogue import CHECKS
 from tidegate.introspection.doctor.checks import Facts, Finding
 from tidegate.introspection.inspector import Inspector
+from tidegate.plurals import noun
 from tidegate.settings import QueueSettings
 from tidegate.store import migrate, partitions
 from tidegate.store.alerts import undelivered
@@ -91,9 +92,10 @@ def mend(connection: psycopg.Connection[Any], database: str, findings: Sequence[
         match fix:
             case "migrate":
                 applied = migrate.migrate(connection)
-                done.append(f"{len(applied)} migrations were applied")
+                done.append(f"{noun(len(applied), 'migration was', 'migrations were')} applied")
             case "partitions":
-                done.append(f"{asyncio.run(_make_partitions(database))} partitions were made")
+                made = asyncio.run(_make_partitions(database))
+                done.append(f"{noun(made, 'partition was', 'partitions were')} made")
             case _:
                 connection.execute(statement("doctor_vacuum"))
                 done.append("jobs was vacuumed")

@@ -8,6 +8,7 @@ from typing import Final
 from tidegate.introspection.circuit_views import why_gated
 from tidegate.introspection.doctor.checks import Facts, Finding
 from tidegate.introspection.shapes import QueueView
+from tidegate.plurals import noun
 from tidegate.settings.scaling import Scaling
 
 __all__ = ["circuits", "lines"]
@@ -71,4 +72,4 @@ def _late(facts: Facts, queue: QueueView) -> str | None:
 
 
 def _waiting(jobs: int) -> str:
-    return "1 job waits" if jobs == 1 else f"{jobs:,} jobs wait"
+    return noun(jobs, "job waits", "jobs wait")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tidegate.introspection.doctor.checks import Facts, Finding
+from tidegate.plurals import noun
 
 __all__ = ["clocks", "deaf", "disk", "loops", "lost", "tables"]
 
@@ -86,7 +87,7 @@ def lost(facts: Facts) -> Iterator[Finding]:
             "lost",
             "warning",
             f"node {node.node} was lost: its last heartbeat is {node.silent_for:.0f} s old{f' ({node.why})' if node.why else ''}; "
-            f"it held {len(node.held)} {'job' if len(node.held) == 1 else 'jobs'}{rest}",
+            f"it held {noun(len(node.held), 'job')}{rest}",
             "its process was killed or stopped, its host froze, or it was cut off from the database; its jobs are tried again",
             "tidegate workers list --lost",
         )

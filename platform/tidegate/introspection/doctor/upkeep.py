@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tidegate.introspection.doctor.checks import Facts, Finding
+from tidegate.plurals import noun
 
 __all__ = ["budget", "swollen", "vacuum", "wraparound"]
 
@@ -33,7 +34,7 @@ def vacuum(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "autovacuum",
                 "warning",
-                f"{name} has {each['dead_tuples']:,} dead rows and was {_since(ago)}, though autovacuum should come at "
+                f"{name} has {noun(each['dead_tuples'], 'dead row')} and was {_since(ago)}, though autovacuum should come at "
                 f"{each['awaited']:,.0f}",
                 "it does not keep up, or is cancelled each time: scans grow slower, and tables larger",
                 f"VACUUM tidegate.{name}; raise autovacuum_max_workers or lower autovacuum_vacuum_cost_delay",
@@ -79,7 +80,7 @@ def budget(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "connection_budget",
             "warning",
-            f"{len(facts.nodes)} nodes may need up to {need} connections, and the server has {max(room, 0)} for them: "
+            f"{noun(len(facts.nodes), 'node')} may need up to {noun(need, 'connection')}, and the server has {max(room, 0)}: "
             f"{server['max_connections']} less {server['reserved']} for superusers and {server['others']} that others hold",
             "when all their pools are full, nodes and applications that connect are turned away, as in an outage",
             "raise max_connections, or serve fewer queues on each node (`tidegate up --queues`)",

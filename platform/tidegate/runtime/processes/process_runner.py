@@ -22,6 +22,7 @@ from tidegate.events import Event, Restarted
 from tidegate.handlers import Handler, Handlers
 from tidegate.jobs import Cancelled, Crashed, Invalid, Job, Outcome, Released, State, TimedOut
 from tidegate.lifecycle import Ack
+from tidegate.plurals import noun
 from tidegate.runtime.describing import Account
 from tidegate.runtime.places import InProcess
 from tidegate.runtime.processes import verdicts, wire
@@ -121,7 +122,7 @@ class ProcessRunner:
         if not process.alive:
             self._emit(Restarted(self.name))
         elif why := process.worn(max_jobs=self._queue.max_jobs, max_memory=self._queue.max_memory):
-            logger.info("%s: process %s has run %d jobs and is replaced: %s", self.name, process.pid, process.jobs, why)
+            logger.info("%s: process %s has run %s and is replaced: %s", self.name, process.pid, noun(process.jobs, "job"), why)
             await self._terminate()
         else:
             return

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from tidegate.jobs import State, Word
 from tidegate.lifecycle import Ack
+from tidegate.plurals import noun
 
 __all__ = ["Referee"]
 
@@ -96,7 +97,7 @@ class Referee:
     def all_ended(self) -> None:
         """In calm weather every job comes to its end."""
         left = sorted(self.enqueued - self.ended.keys())
-        self._require(not left, f"{len(left)} jobs never ended: {left[:10]}")
+        self._require(not left, f"{noun(len(left), 'job')} never ended: {left[:10]}")
 
     def _require(self, holds: bool, otherwise: str) -> None:
         if not holds:
