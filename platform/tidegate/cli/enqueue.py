@@ -14,7 +14,7 @@ from tidegate.cli.output import data, emit_json, say
 from tidegate.cli.params import KIND, PRIORITY, QUEUE, SECONDS, TEXT, TIME, json_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.wording import value
-from tidegate.errors import UsageError
+from tidegate.errors import TidegateError, UsageError, nearest
 
 if TYPE_CHECKING:
     import psycopg
@@ -78,7 +78,9 @@ def enqueue(
         if not as_json:
             data(str(job_id))
             say(f"enqueued in {chosen}" if wait else f"enqueued in {chosen}; what becomes of it: tidegate jobs show {job_id}")
-        found = _wait(scope.inspector_of(connection), job_id, chosen, timeout) if wait else None
+        inspector = scope.inspector_of(connection)
+        _warn_of_unknown(inspector, handler.kind, job_id)
+        found = _wait(inspector, job_id, chosen, timeout) if wait else None
     if found is not None:
         told |= {"state": found.job.state, "result": found.result, "error": found.as_json()["error"]}
         if not as_json:
@@ -104,6 +106,24 @@ def _insert(scope: Scope, call: Any, connection: psycopg.Connection[Any]) -> tup
     tide.events.subscribe(see)
     job_id = tide.enqueue(call, connection=connection)
     return job_id, seen[0].queue
+
+
+def _warn_of_unknown(inspector: Inspector, kind: str, job_id: int) -> None:
+    """Say it where nodes live and none of them knows the kind: the job is in, and would be dead in a minute."""
+    from tidegate.store.protocol import UNKNOWN_AFTER  # noqa: PLC0415 - likewise
+
+    try:
+        known = inspector.kinds()
+    except TidegateError:
+        return  # the job is in, whatever a role that may only enqueue is not allowed to see
+    if not known or kind in known:
+        return
+    close = nearest(kind, known)
+    say(
+        f"warning: no live node knows the kind {kind}{f'; did you mean {close[0]}?' if close else ''}\n\n"
+        f"hint: a ready job of a kind that no node has known for {UNKNOWN_AFTER:g} s is dead; restart the nodes with its module "
+        f"in `jobs:`, or take it back: tidegate jobs cancel {job_id}"
+    )
 
 
 def _wait(inspector: Inspector, job_id: int, queue: str, timeout: float | None) -> JobDetail:

@@ -25,6 +25,7 @@ from tidegate.introspection.stored import call_parts, readable
 from tidegate.jobs import State, Word
 from tidegate.plurals import noun
 from tidegate.redaction import Redactor
+from tidegate.store.protocol import UNKNOWN_AFTER
 from tidegate.store.rows import EXACT_COUNT, estimated
 from tidegate.store.statements import statement
 
@@ -147,6 +148,11 @@ class Inspector:
         """Return the live nodes, the oldest first."""
         with asking("look at the nodes"):
             return self._nodes()
+
+    def kinds(self) -> Sequence[str]:
+        """Return the kinds that live nodes know; none where no node lives."""
+        with asking("look at the kinds"):
+            return [row["kind"] for row in self._rows("known_kinds", {"age": UNKNOWN_AFTER})]
 
     def lost(self, *, age: float = LOST_LATELY) -> list[LostView]:
         """Return the nodes that were lost within `age` seconds and what they held, the last one first."""

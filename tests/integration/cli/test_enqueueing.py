@@ -6,6 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+
+import pytest
 
 from tests.integration.cli.shop import Shop, environment
 
@@ -62,6 +65,52 @@ class TestEnqueue:
         assert "unexpected argument 'c'" in ran.stderr
         assert "missing argument 'b'" in ran.stderr
         assert shop.rows("SELECT FROM tidegate.jobs") == []
+
+
+class TestAKindThatNoNodeKnows:
+    """The client library asks nothing, since it would pay for it at each job; a person at the command line is warned."""
+
+    @pytest.fixture
+    def known(self, shop: Shop) -> Callable[..., None]:
+        def fleet(*kinds: str, lease: float = 60) -> None:
+            shop.execute(
+                "INSERT INTO tidegate.nodes (id, host, pid, version, queues, expires) "
+                "VALUES ('n1', 'h', 1, '0', '{email}', clock_timestamp() + %s * interval '1 second')",
+                lease,
+            )
+            for kind in kinds:
+                shop.execute("INSERT INTO tidegate.kinds (kind, seen_at) VALUES (%s, clock_timestamp())", kind)
+
+        return fleet
+
+    def test_is_warned_of_and_enqueued(self, shop: Shop, known: Callable[..., None]) -> None:
+        known("shopjobs:great", "shopjobs:add")
+        ran = shop.run("enqueue", "shopjobs:greet", "name=Ada")
+        assert ran.exit_code == 0
+        assert "warning: no live node knows the kind shopjobs:greet; did you mean shopjobs:great?\n\nhint: " in ran.stderr
+        assert f"tidegate jobs cancel {int(ran.stdout)}" in ran.stderr
+
+    def test_has_no_likeness_where_none_is_close(self, shop: Shop, known: Callable[..., None]) -> None:
+        known("other:thing")
+        ran = shop.run("enqueue", "shopjobs:greet", "name=Ada", "--json")
+        assert "warning: no live node knows the kind shopjobs:greet\n" in ran.stderr
+        assert json.loads(ran.stdout)["kind"] == "shopjobs:greet"
+
+    def test_is_no_news_where_a_node_knows_it_or_none_lives(self, shop: Shop, known: Callable[..., None]) -> None:
+        assert "warning" not in shop.run("enqueue", "shopjobs:greet", "name=Ada").stderr, "nobody was ever here"
+        known("shopjobs:greet")
+        assert "warning" not in shop.run("enqueue", "shopjobs:greet", "name=Ada").stderr
+        shop.execute("UPDATE tidegate.nodes SET expires = clock_timestamp() - interval '1 second'")
+        assert "warning" not in shop.run("enqueue", "shopjobs:add", "a=1", "b=2").stderr, "nodes are away, as in a deployment"
+
+    def test_whoever_may_not_see_it_enqueues_all_the_same(self, shop: Shop) -> None:
+        shop.execute("ALTER TABLE tidegate.kinds RENAME TO kinds_away")
+        try:
+            ran = shop.run("enqueue", "shopjobs:greet", "name=Ada")
+        finally:
+            shop.execute("ALTER TABLE tidegate.kinds_away RENAME TO kinds")
+        assert (ran.exit_code, int(ran.stdout) > 0) == (0, True)
+        assert "error" not in ran.stderr
 
 
 class TestWait:
