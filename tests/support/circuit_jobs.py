@@ -35,6 +35,15 @@ async def slow_send(n: int, seconds: float = 0.05) -> None:
     trace(f"end {n}")
 
 
+@job(queue="email", circuit="relay", max_attempts=100, backoff=constant(0.02))
+async def send_when_told(n: int) -> None:
+    """End once the file beside TRACE_FILE called `go` exists."""
+    trace(f"begin {n}")
+    while not Path(os.environ["TRACE_FILE"]).with_name("go").exists():  # noqa: ASYNC110 - the test is another process, or might be
+        await asyncio.sleep(0.02)
+    trace(f"end {n}")
+
+
 @job(queue="email", circuit="limited")
 async def limited(n: int) -> None:
     trace(f"limited {n}")

@@ -2,7 +2,8 @@
 
 Jobs that may not start are no demand: more consumers would not run them. A circuit that gives a few permits, half open or just
 closed, is demand for so many. It is counted with the decision, not out of the leader's last snapshot, so that a circuit that closes
-is felt at once; where counting takes long, it is done less often.
+is felt at once; where counting takes long, it is done less often, yet at once where a queue has grown to twice what was counted:
+jobs that came since then would all pass for free.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from tidegate.store.protocol import QueueCounts, Store
 __all__ = ["NOTHING", "Held", "HeldBack"]
 
 SHARE: Final = 0.02  # of the time that counting may take
+GROWN: Final = (
+    2  # times what was counted last; so a queue that grows is counted again a few times only, until the next count is due
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class HeldBack:
         self._found: list[Gated] = []
         self._breakers: dict[str, CircuitBreaker] = {}
         self._gates: tuple[tuple[str, int], ...] = ()
+        self._counted: dict[str, int] = {}
         self._due = 0.0
 
     def __contains__(self, queue: str) -> bool:
@@ -67,20 +72,25 @@ class HeldBack:
         loop = asyncio.get_running_loop()
         if not gates:
             self._found = []
-        elif gates != self._gates or loop.time() >= self._due:
+        elif gates != self._gates or loop.time() >= self._due or self._grown(counts):
             await self._count(counts)
         self._gates = gates
         return {queue: self._held(queue, loop.time()) for queue in {each.queue: None for each in self._found}}
 
+    def _grown(self, counts: Mapping[str, QueueCounts]) -> bool:
+        return any(each.ready > GROWN * self._counted.get(name, 0) for name, each in counts.items())
+
     async def _count(self, counts: Mapping[str, QueueCounts]) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
+        ready = {name: each.ready for name, each in counts.items()}
         try:
-            self._found = await self._store.gated({name: each.ready for name, each in counts.items()})
+            self._found = await self._store.gated(ready)
             rows = await self._store.circuits()  # the node's cache is a second old, and permits come and go
         except CircuitsUnreadable:
             return  # maintenance says so, and until it passes what was counted last is as good as anything
         self._breakers = {row.name: CircuitBreaker(self._known.plan.spec(row.name), row, loop.time()) for row in rows}
+        self._counted |= ready
         self._due = loop.time() + (loop.time() - began) / SHARE
 
     def _held(self, queue: str, now: float) -> Held:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.circuit_jobs import other, slow_send
+from tests.support.circuit_jobs import other, send_when_told, slow_send
 from tests.support.stand import Stand, until
 from tidegate.introspection import Circuits, Sizes
 from tidegate.runtime.node import Node
@@ -46,18 +46,23 @@ def alive(node: Node) -> int:
     return node.supervisor.managers["email"].size().alive
 
 
-async def held_back(stand: Stand, node: Node, n: int, *, probes: float = 1.0) -> list[int]:
-    """Open the circuit, and put jobs behind it that take a while."""
+async def held_back(stand: Stand, node: Node, n: int) -> list[int]:
+    """Open the circuit, and put jobs behind it: three that end when they are told to, and others that take a while."""
     await until(lambda: stand.rows("SELECT FROM tidegate.circuits WHERE name = 'relay'"), what="the circuit")
     circuit(stand, lambda circuits: circuits.open("relay"))
     await until(lambda: node.supervisor.circuits.gating, what="the node to hear of it")
-    return await stand.tide.enqueue_many([slow_send.call(k, probes if k < 3 else 1.0) for k in range(n)])
+    return await stand.tide.enqueue_many([send_when_told.call(k) if k < 3 else slow_send.call(k, 1.0) for k in range(n)])
+
+
+def end_the_probes(stand: Stand) -> None:
+    (stand.folder / "go").touch()
 
 
 @pytest.mark.long
 async def test_r19_jobs_behind_an_open_circuit_are_no_demand_and_are_again_once_it_closes(relay: Stand) -> None:
     async with relay.node(queues=["email"]) as node:
         ids = await held_back(relay, node, 40)
+        end_the_probes(relay)
         await until(lambda: order(relay).reason == "asleep", what="the pool to be put to sleep")
         await until(lambda: alive(node) == 0, what="the pool to be empty")
         assert order(relay).ready == 0
@@ -71,7 +76,7 @@ async def test_r19_jobs_behind_an_open_circuit_are_no_demand_and_are_again_once_
 @pytest.mark.long
 async def test_behind_a_half_open_circuit_only_the_probes_are_demand(relay: Stand) -> None:
     async with relay.node(queues=["email"]) as node:
-        await held_back(relay, node, 40, probes=6.0)
+        await held_back(relay, node, 40)
         await until(lambda: order(relay).reason == "asleep" and alive(node) == 0, what="the pool to be empty")
         wanted: list[tuple[int, str]] = []
 
@@ -83,4 +88,5 @@ async def test_behind_a_half_open_circuit_only_the_probes_are_demand(relay: Stan
         await until(probing, what="the circuit to be the reason")
         # three probes, and those that were claimed between two looks at the tables may count twice; forty jobs would be twelve
         assert 1 <= max(want for want, _ in wanted) <= 6
+        end_the_probes(relay)
         await until(lambda: alive(node) > 3, what="more, once the probes went well")
