@@ -11,7 +11,7 @@ from tests.store.scene import Scene, dead, done, failed, new, released
 from tidegate.jobs import Failure, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.runtime.rescue import verdicts
-from tidegate.store.protocol import Accusation, Applied, Claim, LostNode
+from tidegate.store.protocol import Accusation, Applied, Buried, Claim, LostNode
 
 
 async def test_a_done_job_moves_to_the_history_and_leaves_no_attempt_row(any_scene: Scene) -> None:
@@ -326,12 +326,35 @@ async def test_l6_held_tells_what_the_table_says_a_node_holds(any_scene: Scene) 
 async def test_k1_a_kind_that_no_live_node_has_known_for_long_is_invalid(any_scene: Scene) -> None:
     await any_scene.store.know_kinds(["shop.jobs:send"])
     [_, orphan] = await any_scene.enqueue(new(), new(kind="shop.jobs:gone"))
-    assert await any_scene.store.bury_unknown(age=60, n=10) == []
+    assert await any_scene.store.bury_unknown(age=60, n=10, among=10) == Buried([], 0)
     any_scene.shift("jobs", "run_at", -61)
-    assert await any_scene.store.bury_unknown(age=60, n=10) == [(orphan, "email", "shop.jobs:gone")]
+    assert await any_scene.store.bury_unknown(age=60, n=10, among=10) == Buried([(orphan, "email", "shop.jobs:gone")], 0)
     row = any_scene.look_one("dead_letters", "reason", "error_type", "error_message")
     assert row["reason"] == "invalid"
     assert "shop.jobs:gone" in row["error_message"]
+
+
+async def test_k1_a_look_for_unknown_kinds_goes_on_where_the_last_one_ended(any_scene: Scene) -> None:
+    await any_scene.store.know_kinds(["shop.jobs:send"])
+    gone = [new(kind="shop.jobs:gone")] * 3
+    first, second, third = (await any_scene.enqueue(new(), new(), *gone))[2:]
+    any_scene.shift("jobs", "run_at", -61)
+    looks, place = [], 0
+    for _ in range(4):
+        found = await any_scene.store.bury_unknown(age=60, n=1, among=3, after=place)
+        place = found.place
+        looks.append(([job_id for job_id, _, _ in found.jobs], place))
+    assert looks == [([first], first), ([second], second), ([third], third), ([], 0)]
+
+
+async def test_k1_a_look_for_unknown_kinds_ends_after_so_many_jobs(any_scene: Scene) -> None:
+    await any_scene.store.know_kinds(["shop.jobs:send"])
+    ids = await any_scene.enqueue(*[new()] * 5, new(kind="shop.jobs:gone"))
+    any_scene.shift("jobs", "run_at", -61)
+    assert await any_scene.store.bury_unknown(age=60, n=10, among=3) == Buried([], ids[2])
+    assert await any_scene.store.bury_unknown(age=60, n=10, among=4, after=ids[2]) == Buried(
+        [(ids[5], "email", "shop.jobs:gone")], 0
+    )
 
 
 async def test_one_node_leads_and_another_takes_over_when_it_resigns_or_is_late(any_scene: Scene) -> None:

@@ -159,7 +159,7 @@ async def test_fingerprint_and_locals_go_with_the_attempt_and_into_the_dead_lett
 async def test_a_buried_job_has_the_fingerprint_of_its_unknown_kind(scene: Scene) -> None:
     await scene.enqueue(new(kind="shop.jobs:göne"))
     scene.execute("UPDATE tidegate.jobs SET run_at = run_at - interval '2 minutes'")
-    assert len(await scene.store.bury_unknown(age=60, n=10)) == 1
+    assert len((await scene.store.bury_unknown(age=60, n=10, among=10)).jobs) == 1
     [letter] = scene.rows("SELECT fingerprint, error_message FROM tidegate.dead_letters")
     failure = unknown_kind("shop.jobs:göne", 60)
     assert (letter["fingerprint"], letter["error_message"]) == (failure.fingerprint, failure.message)

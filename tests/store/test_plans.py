@@ -64,3 +64,11 @@ async def test_a_claim_walks_the_ready_rows_in_their_order(scene: Scene, analyze
     assert ("Index Scan", "jobs_ready") in ways
     assert not [way for way in ways if way[0] == "Seq Scan"]
     assert await line.held(60) == []
+
+
+async def test_a_look_for_unknown_kinds_reads_no_more_than_it_is_asked_to(scene: Scene) -> None:
+    await filled(scene, analyzed=True)
+    look = {"age": 60, "n": 10, "among": 1_000, "after": 500, "forensics": None}
+    ways = explained(scene, "bury_unknown", look)
+    assert ("Index Scan", "jobs_pkey") in ways
+    assert not [way for way in ways if way[0] == "Seq Scan" or way[1] == "jobs_ready"]

@@ -29,6 +29,7 @@ from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
 from tidegate.store.poolers import mind_engine
 from tidegate.store.protocol import (
+    Buried,
     Controls,
     ErrorChange,
     ErrorTally,
@@ -140,12 +141,14 @@ class PostgresStore:
                     await _fetch(connection, "circuit_return", back)
         return [(suspects[row.id], State(row.state)) for row in applied]
 
-    async def bury_unknown(self, *, age: float, n: int, forensics: Mapping[str, Any] | None = None) -> list[tuple[int, str, str]]:
+    async def bury_unknown(
+        self, *, age: float, n: int, among: int, after: int = 0, forensics: Mapping[str, Any] | None = None
+    ) -> Buried:
         """See `Store.bury_unknown`."""
         told = None if forensics is None else json.dumps(forensics)
-        return [
-            (row.job_id, row.queue, row.kind) for row in await self._run("bury_unknown", {"age": age, "n": n, "forensics": told})
-        ]
+        params = {"age": age, "n": n, "among": among, "after": after, "forensics": told}
+        rows = await self._run("bury_unknown", params)
+        return Buried([(row.job_id, row.queue, row.kind) for row in rows if row.job_id is not None], rows[0].place)
 
     async def lead(self, node: str, *, ttl: float) -> bool:
         """See `Store.lead`."""

@@ -22,6 +22,7 @@ __all__ = [
     "UNKNOWN_AFTER",
     "Accusation",
     "Applied",
+    "Buried",
     "Claim",
     "Claimed",
     "Controls",
@@ -128,6 +129,14 @@ class LostNode:
 
     node: str
     accusation: Accusation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """Jobs that are dead because nobody knows their kind: (id, queue, kind); and the id after which to look next, 0 at the end."""
+
+    jobs: list[tuple[int, str, str]]
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +271,10 @@ class Store(Protocol):
     async def rescue(self, node: str, decide: Callable[[Sequence[Suspect]], Sequence[Ack]]) -> list[tuple[Suspect, State]]:
         """Lock a lost node's running jobs, let `decide` say what becomes of each, apply it: all in one transaction."""
 
-    async def bury_unknown(self, *, age: float, n: int, forensics: Mapping[str, Any] | None = None) -> list[tuple[int, str, str]]:
-        """Make ready jobs dead whose kind no live node has known for `age` seconds; return (id, queue, kind)."""
+    async def bury_unknown(
+        self, *, age: float, n: int, among: int, after: int = 0, forensics: Mapping[str, Any] | None = None
+    ) -> Buried:
+        """Make up to `n` ready jobs dead whose kind no live node has known for `age` seconds, `among` so many jobs after an id."""
 
     async def lead(self, node: str, *, ttl: float) -> bool:
         """Take or keep the leadership for `ttl` seconds."""

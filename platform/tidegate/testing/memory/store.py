@@ -17,6 +17,7 @@ from tidegate.store.gated import Gated, gated_of
 from tidegate.store.health import DeadGroup, Health
 from tidegate.store.listener import parse
 from tidegate.store.protocol import (
+    Buried,
     Claim,
     Claimed,
     Controls,
@@ -195,11 +196,13 @@ class MemoryStore:
         self.database.circuits.give_back(permit for row in applied if (permit := suspects[row.job_id].permit) is not None)
         return [(suspects[row.job_id], row.state) for row in applied]
 
-    async def bury_unknown(self, *, age: float, n: int, forensics: Mapping[str, Any] | None = None) -> list[tuple[int, str, str]]:
+    async def bury_unknown(
+        self, *, age: float, n: int, among: int, after: int = 0, forensics: Mapping[str, Any] | None = None
+    ) -> Buried:
         """See `Store.bury_unknown`."""
         del forensics
         await asyncio.sleep(0)
-        return self.database.bury_unknown(age, n)
+        return self.database.bury_unknown(age, n, among, after)
 
     async def lead(self, node: str, *, ttl: float) -> bool:
         """See `Store.lead`."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from tidegate.jobs import Job, NewJob, State, Word
 from tidegate.lifecycle import Ack, applied_word
 from tidegate.store.listener import Notification
-from tidegate.store.protocol import Accusation, Applied, ErrorTally, LostNode, NodeRow, Places, Suspect
+from tidegate.store.protocol import Accusation, Applied, Buried, ErrorTally, LostNode, NodeRow, Places, Suspect
 from tidegate.testing.memory.circuits import MemoryCircuits
 from tidegate.testing.memory.rows import Node, Row, attempt_of, letter_of, places_of, times_of
 
@@ -187,14 +187,16 @@ class MemoryDatabase:
             for row in self.held_by(node)
         ]
 
-    def bury_unknown(self, age: float, n: int) -> list[tuple[int, str, str]]:
+    def bury_unknown(self, age: float, n: int, among: int, after: int) -> Buried:
         """Make ready rows dead whose kind no live node has known for `age` seconds."""
         then = self.clock() - age
+        seen = [self.jobs[at] for at in sorted(self.jobs) if at > after][:among]
         orphans = [
             row
-            for row in self.jobs.values()
+            for row in seen
             if row.state is State.READY and row.run_at < then and self.kinds.get(row.kind, float("-inf")) <= then
         ][:n]
+        last = orphans if len(orphans) >= n else seen if len(seen) >= among else []
         for row in orphans:
             del self.jobs[row.id]
             message = f"no live node has known the kind {row.kind} for {age:g} seconds"
@@ -207,7 +209,7 @@ class MemoryDatabase:
                     "attempts": self._told(row),
                 }
             )
-        return [(row.id, row.queue, row.kind) for row in orphans]
+        return Buried([(row.id, row.queue, row.kind) for row in orphans], last[-1].id if last else 0)
 
     # Telling.
 

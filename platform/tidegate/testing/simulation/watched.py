@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tidegate.jobs import State
-from tidegate.store.protocol import Applied, NodeRow
+from tidegate.store.protocol import Applied, Buried, NodeRow
 from tidegate.testing.memory import MemoryDatabase, Row
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def watched(base: type[MemoryDatabase], world: World) -> MemoryDatabase:
                 world.referee.lost(node)
             return lost
 
-        def bury_unknown(self, age: float, n: int) -> list[tuple[int, str, str]]:
-            buried: list[tuple[int, str, str]] = super().bury_unknown(age, n)
-            world.referee.ended.update((job_id, State.DEAD) for job_id, _, _ in buried)
+        def bury_unknown(self, age: float, n: int, among: int, after: int) -> Buried:
+            buried: Buried = super().bury_unknown(age, n, among, after)
+            world.referee.ended.update((job_id, State.DEAD) for job_id, _, _ in buried.jobs)
             return buried
 
     return Watched(lambda: asyncio.get_running_loop().time())
