@@ -28,6 +28,13 @@ async def other(n: int) -> None:
     trace(f"other {n}")
 
 
+@job(queue="email", circuit=False)
+async def other_until(n: int, file: str) -> None:
+    trace(f"other {n}")
+    while not Path(file).exists():  # noqa: ASYNC110, ASYNC240 - a test makes it
+        await asyncio.sleep(0.01)
+
+
 @job(queue="email", circuit="relay", max_attempts=100, backoff=constant(0.02))
 async def slow_send(n: int, seconds: float = 0.05) -> None:
     trace(f"begin {n}")

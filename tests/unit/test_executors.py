@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import threading
 import time
+from math import inf
 
 import pytest
 from tests.unit.runs import run
@@ -30,9 +31,37 @@ class Stage:
 
     async def run(self, function, limits=None, *, thread=False):
         limits = limits or self.limits()
+        is_async = asyncio.iscoroutinefunction(function)
+        if limits.timeout < 20 and not limits.asked:
+            function = self.timed(function, limits)
         executor = self.threads if thread else self.loop
         with self.runs.running(limits):
-            return await executor.run(function, is_async=asyncio.iscoroutinefunction(function), run=limits)
+            return await executor.run(function, is_async=is_async, run=limits)
+
+    def timed(self, function, limits):
+        """Have its time begin with the handler: on a busy machine a thread may need longer than that for its first step."""
+        loop, here = asyncio.get_running_loop(), threading.current_thread()
+        limits.started = inf
+
+        def begins():
+            limits.started = loop.time()
+            self.runs.begin(limits)
+
+        def begin():
+            if threading.current_thread() is here:
+                begins()
+            else:
+                loop.call_soon_threadsafe(begins)
+
+        async def coroutine():
+            begin()
+            return await function()
+
+        def plain():
+            begin()
+            return function()
+
+        return coroutine if asyncio.iscoroutinefunction(function) else plain
 
 
 @pytest.fixture
@@ -298,7 +327,7 @@ async def test_a_function_may_look_whether_it_is_to_end(stage):
     with pytest.raises(RunEnded) as ended:
         await stage.run(handler, limits)
     assert isinstance(ended.value.why, TimedOut)
-    assert "time.sleep(0.005)" in ended.value.why.stack
+    assert "in handler" in ended.value.why.stack
     assert "thread.py" not in ended.value.why.stack
 
 

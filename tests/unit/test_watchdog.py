@@ -92,9 +92,9 @@ async def test_a_job_that_blocks_the_loop_is_named_once_with_its_stack_and_count
     await kennel.block(20, guilty, until=reported(caplog))
     await until(lambda: "the event loop runs again, after" in caplog.text)
     await kennel.dog.stop()
-    [event] = kennel.events
+    [event] = of_jobs(kennel.events)
     assert (event.queue, event.kind, event.job_id) == ("email", "mail:send", 7)
-    [said] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    [said] = [record for record in caplog.records if record.levelno == logging.ERROR and "no job's code" not in record.getMessage()]
     assert "job 7 (mail:send) has blocked the event loop" in said.getMessage()
     assert "hold(self.ended, seconds, until)" in said.getMessage()
     assert (said.queue, said.kind, said.job_id, said.attempt) == ("email", "mail:send", 7, 1)
@@ -106,7 +106,7 @@ async def test_a_loop_that_is_blocked_by_no_job_is_said_and_counted_too(caplog):
     kennel = Kennel()
     await kennel.block(20, until=reported(caplog))
     await kennel.dog.stop()
-    assert [(event.queue, event.kind, event.job_id) for event in kennel.events] == [(None, None, None)]
+    assert {(event.queue, event.kind, event.job_id) for event in kennel.events} == {(None, None, None)}
     assert "no job's code has blocked the event loop" in caplog.text
 
 
@@ -144,7 +144,7 @@ async def test_a_watchdog_that_may_not_end_the_process_lets_it_block():
     await kennel.block(2, short(7))
     await kennel.dog.stop()
     assert kennel.accusations == []
-    assert len(kennel.events) == 1
+    assert len(of_jobs(kennel.events)) == 1
 
 
 async def test_an_accusation_waits_for_the_database_and_not_for_ever(caplog, monkeypatch):
@@ -199,9 +199,9 @@ async def test_code_that_holds_the_interpreters_lock_is_named_afterwards(caplog,
     await kennel.start()
     with kennel.runs.running(short(7, timeout=60.0)):
         ctypes.PyDLL(None).usleep(900_000)
-    await until(lambda: kennel.events)
+    await until(lambda: of_jobs(kennel.events))
     await kennel.dog.stop()
-    assert kennel.events[0].job_id == 7
+    assert of_jobs(kennel.events)[0].job_id == 7
     assert "it held the interpreter's lock" in caplog.text
 
 

@@ -70,7 +70,8 @@ async def test_a_coroutine_that_does_not_heed_its_cancellation_is_left_behind(st
         await cancel(stand, job_id)
         assert (await stand.end(job_id))["state"] == "cancelled"
         assert node.supervisor.runs.abandoned("email") == 1
-        assert node.supervisor.managers["email"].size().busy == 0
+        await until(lambda: node.supervisor.managers["email"].size().busy == 0, what="its consumer to be free")
+        (stand.folder / "trace.go").touch()
         await until(lambda: node.supervisor.runs.abandoned("email") == 0)
     assert stand.traces() == ["started", "cancelled True", "ended after all"]
 

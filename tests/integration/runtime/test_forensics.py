@@ -14,14 +14,19 @@ from tidegate.store.protocol import NodeRow
 SHAPE = {"system", "process", "queue_depths", "pools", "circuit", "recent_errors", "node", "versions", "trace_id"}
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may keep the depths from coming as soon as a death wants them."""
+    monkeypatch.setattr("tidegate.runtime.forensics.PATIENCE", 60.0)
+
+
 def forensics(stand: Stand, job_id: int) -> dict[str, Any]:
     [row] = stand.rows("SELECT forensics FROM tidegate.dead_letters WHERE job_id = %s", job_id)
     found: dict[str, Any] = row["forensics"]
     return found
 
 
-async def test_a_death_has_the_promised_forensics(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidegate.runtime.forensics.PATIENCE", 20.0)  # a busy machine may keep the depths from coming in time
+async def test_a_death_has_the_promised_forensics(stand: Stand) -> None:
     async with stand.node() as node:
         job_id = await stand.tide.enqueue(jobs.fails_until, 1, good_from=9)
         await stand.end(job_id)

@@ -231,8 +231,8 @@ async def test_steps_come_before_threads_and_processes_as_well(line: Stand, exec
 
 async def test_nothing_is_claimed_for_which_no_consumer_waits(line: Stand) -> None:
     lines.SAYS["keep"] = lambda _: True
-    async with line.node():
-        await line.tide.enqueue_many([lines.slow.call(n, seconds=0.6) for n in range(30)])
+    async with Node(line.settings_with(drain_timeout=0.2)):
+        await line.tide.enqueue_many([lines.slow.call(n, seconds=600.0) for n in range(30)])
         await until(lambda: len(line.traces()) == 4)
         assert running(line) == 4
         await line.tide.enqueue(lines.tell, 0)
