@@ -193,6 +193,32 @@ def tidies_up(n: int) -> None:
         trace(f"tidied {n}")
 
 
+@job(queue="heavy", max_attempts=1, timeout=0.3)
+async def is_late(how: str) -> object:
+    try:
+        await asyncio.sleep(600)
+    except asyncio.CancelledError:
+        return said_late(how)
+
+
+@job(queue="heavy", max_attempts=1, timeout=0.3)
+def is_late_on_the_main_thread(how: str) -> object:
+    try:
+        time.sleep(600)
+    except BaseException:  # noqa: BLE001
+        return said_late(how)
+
+
+def said_late(how: str) -> object:
+    match how:
+        case "done":
+            return Done("finished all the same")
+        case "dead":
+            raise Dead("hopeless")
+        case _:
+            return "as if nothing had been"
+
+
 @job(queue="heavy", max_attempts=1, timeout=4.0)  # four interpreters are started within it
 def has_a_tree_of_children(depth: int = 3) -> None:
     script = "import subprocess, sys, time; n = int(sys.argv[1]); n and subprocess.Popen([sys.executable, '-c', sys.argv[2], str(n - 1), sys.argv[2]]); print(__import__('os').getpid(), flush=True); time.sleep(600)"

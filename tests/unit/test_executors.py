@@ -152,8 +152,8 @@ async def test_a_coroutine_over_its_time_out_is_cancelled_where_it_waits(stage, 
     with pytest.raises(RunEnded) as ended:
         await stage.run(handler, stage.limits(timeout=0.1), thread=thread)
     assert ended.value.why.after == 0.1
-    assert "await asyncio.sleep(600)" in ended.value.why.stack or thread
-    assert "coroutine.py" not in ended.value.why.stack
+    assert "await asyncio.sleep(600)" in ended.value.why.stack
+    assert "/tidegate/runtime/" not in ended.value.why.stack
     assert seen == ["cancelled"]
     assert stage.events == []
 
@@ -328,7 +328,7 @@ async def test_a_function_may_look_whether_it_is_to_end(stage):
         await stage.run(handler, limits)
     assert isinstance(ended.value.why, TimedOut)
     assert "in handler" in ended.value.why.stack
-    assert "thread.py" not in ended.value.why.stack
+    assert "/tidegate/runtime/" not in ended.value.why.stack
 
 
 async def test_a_function_that_ends_late_has_timed_out_also_where_it_never_looked(stage):

@@ -1,6 +1,7 @@
 """The runs of a node: their time, their cancellation, those that were left behind."""
 
 import asyncio
+import logging
 
 from tests.unit.runs import run
 
@@ -112,3 +113,25 @@ def test_what_was_left_behind_is_told_and_counted_until_it_ends(caplog):
     assert "job 7 (mail:send) does not end although it was asked to" in caplog.text
     assert "File x.py, line 1" in caplog.text
     assert caplog.text.count("has ended after all") == 1
+
+
+def test_what_is_said_of_a_run_that_is_left_behind_is_no_word_of_its_own():
+    said = []
+
+    class Heard(logging.Handler):
+        def emit(self, record):
+            said.append((record.job_id, CURRENT.get()))
+
+    async def abandons():
+        runs, mine = Runs(), run(7)
+        with runs.running(mine):
+            runs.abandon(mine, "File x.py, line 1\n")
+            return CURRENT.get() is mine
+
+    heard = Heard()
+    logging.getLogger("tidegate.runs").addHandler(heard)
+    try:
+        assert run_virtual(abandons())
+    finally:
+        logging.getLogger("tidegate.runs").removeHandler(heard)
+    assert said == [(7, None)]

@@ -16,6 +16,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from types import FrameType
 
+from tidegate.runtime.places import told
 from tidegate.runtime.runs import CURRENT, Run
 
 __all__ = ["Blockage", "Sight", "look", "overdue_at"]
@@ -88,10 +89,10 @@ def _task_context(loop: asyncio.AbstractEventLoop) -> Context | None:
 
 
 def _stack(frame: FrameType, handle: FrameType | None) -> str:
-    """Format the frames inside `handle`: what is around it is asyncio and the program that runs it."""
+    """Format the frames inside `handle`, from a handler on where they lead into one: what is around is asyncio and the platform."""
     frames: list[tuple[FrameType, int]] = []
     inner: FrameType | None = frame
     while inner is not None and inner is not handle:
         frames.append((inner, inner.f_lineno))
         inner = inner.f_back
-    return "".join(traceback.StackSummary.extract(reversed(frames)).format())
+    return told(list(traceback.StackSummary.extract(reversed(frames))))

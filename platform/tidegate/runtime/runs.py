@@ -198,7 +198,9 @@ class Runs:
         self._abandoned[run] = None
         job, seconds = run.first, asyncio.get_running_loop().time() - run.started
         words = "%s does not end although it was asked to, and is abandoned after %.1f s; it goes on here:\n%s"
+        own = CURRENT.set(None)  # it is no word of the job's, among those that are kept
         logger.error(words, run.title, seconds, stack.rstrip(), extra=run.fields)
+        CURRENT.reset(own)
         self._emit(RunAbandoned(job.queue, job.kind, job.id, seconds))
         return lambda: self._ended_after_all(run)
 

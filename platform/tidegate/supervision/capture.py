@@ -17,7 +17,7 @@ from typing import Final
 
 __all__ = ["LIMIT", "Capture", "Captured", "Tail"]
 
-LIMIT: Final = 64 * 1024  # bytes of each that are kept, the oldest dropped
+LIMIT: Final = 64 * 1024  # bytes of each that are kept, the oldest dropped; of the output, where nobody says another
 _CHUNK: Final = 64 * 1024  # what a pipe holds
 _ROUNDS: Final = 64  # of reading at once: a process that writes without end must not hold up its parent
 
@@ -66,11 +66,11 @@ class Captured:
 class Capture:
     """The parent's ends of the three pipes. `stdout`, `stderr` and `words` are the child's, until `begin` closes them here.
 
-    With `echo` both streams are written to the parent's own as well, as they come.
+    With `echo` both streams are written to the parent's own as well, as they come. Of the output, the last `limit` bytes are kept.
     """
 
-    def __init__(self, *, echo: bool = False) -> None:
-        self._output, self._errors, self._words = Tail(), Tail(), Tail()
+    def __init__(self, *, echo: bool = False, limit: int = LIMIT) -> None:
+        self._output, self._errors, self._words = Tail(limit), Tail(), Tail()
         self._ends: dict[int, tuple[Callable[[bytes], None], ...]] = {}
         self.stdout = self._pipe(self._output.add, *([partial(_echo, "stdout")] if echo else []))
         self.stderr = self._pipe(self._output.add, self._errors.add, *([partial(_echo, "stderr")] if echo else []))

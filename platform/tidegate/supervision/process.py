@@ -18,7 +18,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from tidegate.supervision.capture import Capture
+from tidegate.supervision.capture import LIMIT, Capture
 from tidegate.supervision.channel import TERMINATED, ParentEnd
 from tidegate.supervision.child import Child
 from tidegate.supervision.errors import AlreadyStarted, NotReady, ProcessDied, StartTimeout
@@ -39,7 +39,7 @@ class ProcessChild(Child):
 
     With `converses` the target is given its end of the channel instead (`ChildEnd`, whose `ready(...)` it must call), and
     `channel` is this end: messages of bytes go either way. What it writes to stdout and stderr is then kept in `capture`, and with
-    `echo` written to those of this process as well.
+    `echo` written to those of this process as well. Of its output, the last `max_output` bytes are kept.
     """
 
     kill_grace = 5.0  # seconds; the kernel may take its time over gigabytes of memory
@@ -52,6 +52,7 @@ class ProcessChild(Child):
         signals_ready: bool = False,
         converses: bool = False,
         echo: bool = False,
+        max_output: int = LIMIT,
         name: str | None = None,
     ) -> None:
         self.name = name or target
@@ -69,6 +70,7 @@ class ProcessChild(Child):
         self._signals_ready = signals_ready
         self._converses = converses
         self._echo = echo
+        self._max_output = max_output
         self._capture: Capture | None = None
         self._glimpse: Glimpse | None = None
         self._reaping = threading.Lock()
@@ -189,7 +191,7 @@ class ProcessChild(Child):
     def _launch(self, channel: int, life: int) -> subprocess.Popen[bytes]:
         words = [sys.executable, "-m", "tidegate.supervision.process_main", str(channel), str(life), self.target]
         self.carried_over = peak_rss()
-        capture = self._capture = Capture(echo=self._echo) if self._converses else None
+        capture = self._capture = Capture(echo=self._echo, limit=self._max_output) if self._converses else None
         glimpse = self._glimpse = Glimpse() if self._converses else None
         pass_fds: tuple[int, ...] = (channel, life)
         if capture is not None and glimpse is not None:

@@ -26,7 +26,7 @@ queues:
   batches: {batches}
 """
 HEAVY = "{executor: process, consumers: 2, memory: 512MiB}"
-BATCHES = "{executor: process, consumers: 1, demand: {max: 20}}"
+BATCHES = "{executor: process, consumers: 1, demand: {max: 20}, max_log: 100KiB}"
 
 
 @asynccontextmanager

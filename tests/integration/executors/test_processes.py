@@ -79,6 +79,12 @@ async def test_a_flood_of_output_is_cut_from_the_front(shop: Shop) -> None:
     assert len(output) == 64 * 1024 + 33
 
 
+async def test_as_much_of_it_is_kept_as_its_queue_says(shop: Shop) -> None:
+    output = (await shop.run(jobs.prints.call(2).options(queue="batches")))["told"][0]["output"]
+    assert output.startswith("[... 1994752 bytes dropped ...]\n")
+    assert len(output) == 100 * 1024 + 32
+
+
 async def test_a_batch_goes_in_and_out_as_one(shop: Shop) -> None:
     ids = await shop.stand.tide.enqueue_many([jobs.batched.call(n=n) for n in range(15)])
     rows = [await shop.stand.end(job_id) for job_id in ids]

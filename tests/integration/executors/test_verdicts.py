@@ -101,6 +101,15 @@ async def test_a_job_over_its_time_may_tidy_up(shop: Shop) -> None:
     assert "tidied 5" in shop.stand.traces()
 
 
+@pytest.mark.parametrize("handler", [jobs.is_late, pytest.param(jobs.is_late_on_the_main_thread, marks=pytest.mark.long)])
+async def test_a_job_over_its_time_has_only_its_outcome_to_say(shop: Shop, handler: Any) -> None:
+    ids = await shop.stand.tide.enqueue_many([handler.call(how) for how in ("done", "dead", "returns")])
+    done, dead, returned = [await shop.stand.end(job_id, within=60) for job_id in ids]
+    assert (done["state"], done["result"]) == ("completed", "finished all the same")
+    assert (dead["state"], dead["reason"], dead["error_message"]) == ("dead", "discarded", "hopeless")
+    assert (returned["state"], shop.stand.attempts(ids[2])) == ("dead", ["timed_out"])
+
+
 async def test_whatever_a_job_started_ends_with_it(shop: Shop) -> None:
     row = await shop.run(jobs.has_a_tree_of_children)
     assert [each["outcome"] for each in row["told"]] == ["timed_out"]

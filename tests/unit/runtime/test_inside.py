@@ -113,7 +113,9 @@ class Stage:
             node.join()
 
     def reports(self):
-        return [wire.read_answer(message, [job], ended=0.0)[0][0] for job, message in zip(self.jobs, self.answers, strict=True)]
+        return [
+            wire.read_answer(message, [job], ended=0.0).reports[0] for job, message in zip(self.jobs, self.answers, strict=True)
+        ]
 
     @property
     def hooks(self):
@@ -276,7 +278,7 @@ def test_what_a_handler_enqueues_is_told_with_the_answer(stage):
     stage.call("announces")
     stage.call("plain", n=1)
     stage.serve()
-    told = [wire.read_answer(message, [job], ended=0.0)[1] for job, message in zip(stage.jobs, stage.answers, strict=True)]
+    told = [wire.read_answer(message, [job], ended=0.0).enqueued for job, message in zip(stage.jobs, stage.answers, strict=True)]
     assert told == [[Enqueued("mail", "k")], []]
 
 

@@ -28,7 +28,7 @@ class Ended(SimpleNamespace):
 
 
 def runner_under(processes: DynamicSupervisor) -> Any:
-    queue: Any = SimpleNamespace(kill_after=1.0)
+    queue: Any = SimpleNamespace(kill_after=1.0, max_log=1024)
     nothing: Any = {"handlers": None, "settlement": None, "runs": None}
     runner: Any = ProcessRunner("heavy-1", queue, ORDER, **nothing, processes=processes, emit=lambda _: None, rng=Random(1))
     runner._process = Ended()

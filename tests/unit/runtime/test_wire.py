@@ -11,7 +11,7 @@ from tidegate.backoff import linear
 from tidegate.events import Enqueued
 from tidegate.jobs import Failure, Job, Reason, State, Word
 from tidegate.lifecycle import Ack
-from tidegate.runtime.processes.wire import Order, read_answer, read_jobs, write_answer, write_jobs
+from tidegate.runtime.processes.wire import Answer, Order, read_answer, read_jobs, write_answer, write_jobs
 from tidegate.runtime.runner import Report
 
 TEXTS = st.text(st.characters(codec=None), max_size=20)
@@ -55,18 +55,21 @@ def test_jobs_arrive_as_they_went(jobs, carrier):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.tuples(JOBS, OUTCOMES, FATES), max_size=3), st.lists(st.builds(Enqueued, TEXTS, TEXTS), max_size=2))
-def test_outcomes_arrive_as_they_went_but_for_the_clock(told, enqueued):
+@given(
+    st.lists(st.tuples(JOBS, OUTCOMES, FATES), max_size=3), st.lists(st.builds(Enqueued, TEXTS, TEXTS), max_size=2), st.booleans()
+)
+def test_outcomes_arrive_as_they_went_but_for_the_clock(told, enqueued, last_word):
     reports = [Report(job, Ack(job.id, job.lease, **outcome, ended=3.0), **fate) for job, outcome, fate in told]
     jobs = [job for job, _, _ in told]
-    assert read_answer(write_answer(reports, enqueued), jobs, ended=3.0) == (reports, enqueued)
+    message = write_answer(reports, enqueued, last_word=last_word)
+    assert read_answer(message, jobs, ended=3.0) == Answer(reports, enqueued, last_word)
 
 
 def test_a_plain_success_is_told_in_a_few_bytes():
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     job = Job(7, "ml", "m:f", b"{}", 1, None, 0, 1, 1, moment, moment, 0.0)
     ack = Ack(7, 1, State.COMPLETED, Word.DONE, duration=0.5, health="ok")
-    assert write_answer([Report(job, ack)] * 2, []) == b"[[[0.5],[0.5]],[]]"
+    assert write_answer([Report(job, ack)] * 2, [], last_word=False) == b"[[[0.5],[0.5]],[]]"
 
 
 def test_an_order_arrives_as_it_went():

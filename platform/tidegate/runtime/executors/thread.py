@@ -12,16 +12,14 @@ import asyncio
 import contextvars
 import logging
 import queue
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from tidegate.jobs import TimedOut
 from tidegate.runtime.executors.executor import answer, storable
-from tidegate.runtime.places import InTask, InThread
+from tidegate.runtime.places import InTask, InThread, frames_in, told
 from tidegate.runtime.runs import Run, Runs, note_place
 
 __all__ = ["ThreadExecutor"]
@@ -80,10 +78,10 @@ class ThreadExecutor:
             self._lost.discard(thread)
             self._back.set()
 
-    def lost(self, thread: _Thread, run: Run, answer: asyncio.Future[_Answer]) -> None:
-        """A thread is not done with its call, whose `answer` is not waited for."""
+    def lost(self, thread: _Thread, run: Run, answer: asyncio.Future[_Answer], stack: str) -> None:
+        """A thread is not done with its call, which stands at `stack`, and whose `answer` is not waited for."""
         self._lost.add(thread)
-        answer.add_done_callback(_after(self._runs.abandon(run, thread.stack())))
+        answer.add_done_callback(_after(self._runs.abandon(run, stack)))
         if self.full:
             words = "queue %s: %d threads are lost to handlers that do not end; no more are replaced, and consumers wait for them"
             logger.error(words, self.name, self.abandoned, extra={"queue": self.name})
@@ -120,7 +118,7 @@ class _ThreadCall:
             if self._patience is not None:
                 self._patience.cancel()
         if not self._answer.done():
-            self._executor.lost(self._thread, self._run, self._answer)
+            self._executor.lost(self._thread, self._run, self._answer, self._stack())
             return answer(self._run, None, None, heeded=True)
         value, error = self._answer.result()
         late = isinstance(self._run.why, TimedOut)
@@ -128,12 +126,15 @@ class _ThreadCall:
 
     def _ask(self) -> None:
         if isinstance(self._run.why, TimedOut):
-            self._run.why = TimedOut(self._run.why.after, self._thread.stack())
+            self._run.why = TimedOut(self._run.why.after, self._stack())
         self._tell_inside()
         if self._inner is not None or isinstance(self._run.why, TimedOut):
             self._patience = self._loop.call_later(self._run.kill_after, self._given_up)
         else:  # a plain function that is cancelled goes on until it looks, returns or is over its time-out: nobody can end it
             self._patience = self._loop.call_at(self._run.started + self._run.timeout + self._run.kill_after, self._given_up)
+
+    def _stack(self) -> str:
+        return self._thread.stack() if self._inner is None else self._inner.stack()
 
     def _tell_inside(self) -> None:
         if self._inner is not None:
@@ -164,11 +165,8 @@ class _Thread:
         return answer
 
     def stack(self) -> str:
-        """Return where it stands right now, without the frames of this module."""
-        frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 - documented for exactly this
-        lines = [] if frame is None else traceback.extract_stack(frame)
-        inside = next((n for n, line in enumerate(reversed(lines)) if line.filename == __file__), len(lines))
-        return "".join(traceback.format_list(lines[len(lines) - inside :]))
+        """Return where the handler in it stands right now."""
+        return told(frames_in(self._thread.ident or 0))
 
     def end(self) -> None:
         """End once the calls that were handed over are done."""
@@ -198,6 +196,7 @@ class _OnOwnLoop:
         self._thread = thread
         self._call = call
         self._task: asyncio.Task[Any] | None = None
+        self._place: InTask | None = None
         self._unwanted = False
 
     def __call__(self) -> Any:
@@ -208,6 +207,10 @@ class _OnOwnLoop:
             raise error
         return value
 
+    def stack(self) -> str:
+        """Return where it waits, or what it executes."""
+        return self._place.stack(0.0) if self._place is not None else self._thread.stack()
+
     def cancel(self) -> None:
         self._unwanted = True
         if (task := self._task) is not None:
@@ -216,7 +219,8 @@ class _OnOwnLoop:
 
     async def _main(self) -> _Answer:
         self._task = asyncio.current_task()
-        note_place(InTask(self._task, threading.get_ident()))
+        note_place(place := InTask(self._task, threading.get_ident()))
+        self._place = place
         if self._unwanted:
             raise asyncio.CancelledError
         try:

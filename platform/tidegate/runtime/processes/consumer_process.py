@@ -20,13 +20,14 @@ WARM_TIMEOUT: Final = 120.0  # seconds; an import of a large library from a cold
 class ConsumerProcess(ProcessChild):
     """Warm once it is started: the jobs modules are imported, and `facts["imported"]` says how long that took."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, *, max_output: int) -> None:
         super().__init__(
             "tidegate.runtime.processes.inside:main",
             order.as_json(),
             ready_timeout=WARM_TIMEOUT,
             converses=True,
             echo=order.equipment.echo,
+            max_output=max_output,
             name=f"process of {order.queue}",
         )
         self.jobs = 0

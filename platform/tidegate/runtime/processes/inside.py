@@ -24,7 +24,7 @@ from tidegate.errors import UnknownKind
 from tidegate.events import Enqueued, Event, emitting
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
-from tidegate.jobs import Cancelled, Job
+from tidegate.jobs import Cancelled, Job, Outcome
 from tidegate.runtime.describing import Describer
 from tidegate.runtime.executors import answer, storable
 from tidegate.runtime.interpreter import loop_factory, spare_collections
@@ -101,6 +101,7 @@ class Inside:
         self._may_interrupt = False
         self._leaving = False
         self._cancelled = False
+        self._last_word = False
         self._said: list[list[Report]] = []
         """What the call came to, once it has."""
         channel.on_terminate = self._terminate
@@ -142,6 +143,7 @@ class Inside:
                 memory.lift()  # what is left of the handler lives until its failure is told, and telling takes memory, too
         finally:
             self._may_interrupt = False
+        self._last_word = self._leaving and isinstance(value if failure is None else failure, Outcome)
         heeded = run.noticed or (is_async and self._cancelled)
         if heeded:
             run.end(Cancelled())
@@ -163,7 +165,7 @@ class Inside:
             self._may_interrupt = False
 
     def _answer(self, jobs: Sequence[Job[bytes]], carrier: Mapping[str, str]) -> bytes:
-        self._cancelled = False
+        self._cancelled = self._last_word = False
         self._said.clear()
         self._enqueued.clear()
         memory.limit(self._order.memory)
@@ -181,7 +183,7 @@ class Inside:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(Exception):  # the handler may have closed it, or put anything in its place
                     stream.flush()
-        return wire.write_answer(reports, self._enqueued)
+        return wire.write_answer(reports, self._enqueued, last_word=self._last_word)
 
     def _is_async(self, kind: str) -> bool:
         try:

@@ -223,14 +223,15 @@ class ProcessRunner:
         """Return what the process said of each job; None where it said nothing, or too late to count."""
         if answer is None or answer == wire.CANCELLED:
             return None
-        reports, enqueued = wire.read_answer(answer, jobs, ended=ended)
-        for event in enqueued:
+        said = wire.read_answer(answer, jobs, ended=ended)
+        for event in said.enqueued:
             self._emit(event)
-        if self._why is not None and not any(report.settled or report.lost or report.unsure for report in reports):
+        counts = said.last_word or any(report.settled or report.lost or report.unsure for report in said.reports)
+        if self._why is not None and not counts:
             return None
         return [
             replace(report, ack=verdicts.explained(report.ack, self._queue.memory)) if report.ack.failure else report
-            for report in reports
+            for report in said.reports
         ]
 
     def _judge(self, answer: bytes | None, process: ConsumerProcess, captured: Captured, *, fault: str, alone: bool) -> Outcome:
@@ -288,7 +289,7 @@ class ProcessRunner:
             return self._process
 
     async def _begin(self) -> ConsumerProcess:
-        process = ConsumerProcess(replace(self._order, seed=self._rng.getrandbits(64)))
+        process = ConsumerProcess(replace(self._order, seed=self._rng.getrandbits(64)), max_output=self._queue.max_log)
         spec = ChildSpec(
             self.name, lambda: process, restart=Restart.TEMPORARY, shutdown=self._queue.kill_after, start_timeout=2 * WARM_TIMEOUT
         )

@@ -24,6 +24,7 @@ __all__ = [
     "CANCEL",
     "CANCELLED",
     "LOST_CHANNEL",
+    "Answer",
     "Equipment",
     "Order",
     "read_answer",
@@ -101,6 +102,16 @@ class Order:
         return cls(**{**values, "backoff": Backoff(**values["backoff"]), "equipment": Equipment(**values["equipment"])})
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a process says of a call."""
+
+    reports: list[Report]
+    enqueued: list[Enqueued]
+    last_word: bool
+    """The handler was told to end, by SIGTERM, and said an outcome: that counts, however late it is."""
+
+
 def write_jobs(jobs: Sequence[Job[bytes]], carrier: Mapping[str, str]) -> bytes:
     """Return the message that has these jobs run in one call; `carrier` is the trace that the call belongs to."""
     return json.dumps([[_row(job) for job in jobs], carrier], ensure_ascii=False, separators=(",", ":")).encode(
@@ -114,17 +125,18 @@ def read_jobs(message: bytes) -> tuple[list[Job[bytes]], dict[str, str]]:
     return [_job(*row) for row in rows], carrier
 
 
-def write_answer(reports: Sequence[Report], enqueued: Sequence[Enqueued]) -> bytes:
-    """Return the message that tells what came of a call, and what its handler enqueued."""
+def write_answer(reports: Sequence[Report], enqueued: Sequence[Enqueued], *, last_word: bool) -> bytes:
+    """Return the message that tells what came of a call, and what its handler enqueued; see `Answer`."""
     events = [[event.queue, event.kind] for event in enqueued]
-    return json.dumps([[_told(report) for report in reports], events], separators=(",", ":")).encode()
+    rare = [True] if last_word else []
+    return json.dumps([[_told(report) for report in reports], events, *rare], separators=(",", ":")).encode()
 
 
-def read_answer(message: bytes, jobs: Sequence[Job[bytes]], *, ended: float) -> tuple[list[Report], list[Enqueued]]:
-    """Return what came of each of `jobs`, and what was enqueued; `ended` is when, on this side's clock."""
-    rows, events = json.loads(message)
+def read_answer(message: bytes, jobs: Sequence[Job[bytes]], *, ended: float) -> Answer:
+    """Return what came of each of `jobs`; `ended` is when, on this side's clock."""
+    rows, events, *last_word = json.loads(message)
     reports = [_report(job, ended, *row) for job, row in zip(jobs, rows, strict=True)]
-    return reports, [Enqueued(queue, kind) for queue, kind in events]
+    return Answer(reports, [Enqueued(queue, kind) for queue, kind in events], bool(last_word))
 
 
 def _row(job: Job[bytes]) -> list[Any]:
