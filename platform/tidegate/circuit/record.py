@@ -35,6 +35,17 @@ class CircuitSpec:
         """Return the numbers as JSON, for whoever looks at the row without the configuration."""
         return asdict(self.config)
 
+    def unlike(self, other: CircuitSpec) -> str:
+        """Return what `other` says otherwise, in words; nothing where both judge alike, whatever kinds they are for."""
+        mine, theirs = ({"observe": spec.observe, **spec.written()} for spec in (self, other))
+        return ", ".join(
+            f"{name} {_word(value)} (elsewhere {_word(theirs[name])})" for name, value in mine.items() if value != theirs[name]
+        )
+
+
+def _word(value: Any) -> str:
+    return "off" if value is None else str(value).lower()
+
 
 class CircuitRecord(NamedTuple):
     """One row, in the order in which circuit_load.sql selects it. Times are seconds of the database's clock, since 1970."""

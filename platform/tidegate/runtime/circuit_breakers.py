@@ -65,6 +65,7 @@ class CircuitBreakers(FunctionChild):
         self._read_at: float | None = None
         self._register_at = 0.0
         self._failing = False
+        self._warned: set[tuple[str, str]] = set()
         known.look = self._wake.set
 
     def describe(self) -> Mapping[str, object]:
@@ -100,6 +101,10 @@ class CircuitBreakers(FunctionChild):
             self._failing = False
             logger.warning("the circuits can be read again")
         moved = self._known.learn(records, self._read_at)
+        for difference in self._known.unlike.items():
+            if difference not in self._warned:  # whoever writes last is seen: it comes and goes
+                self._warned.add(difference)
+                logger.warning("circuit %s has other numbers here than elsewhere: %s; each node judges by its own", *difference)
         if moved.opened or moved.closed:
             self._sessions.circuits_moved(moved.opened, moved.closed)
         for state, record in moved.by_hand if self._leading() else ():  # whoever moved it is no node, and tells nobody of it

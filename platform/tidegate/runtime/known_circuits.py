@@ -115,6 +115,8 @@ class KnownCircuits:
         """Whether any circuit of the fleet holds jobs back."""
         self.gens: Mapping[str, int] = {}
         """The generation of each kind's circuit, where it ever moved."""
+        self.unlike: Mapping[str, str] = {}
+        """This node's circuits that others have written other numbers for, and which."""
         self.look: Callable[[], None] = lambda: None
         """Has the table looked at now: something moved."""
         self._breakers: dict[str, CircuitBreaker] = {}
@@ -161,6 +163,7 @@ class KnownCircuits:
     def learn(self, records: Sequence[CircuitRecord], now: float) -> Moved:
         """Take in the rows of the table; return what is new."""
         self._set({record.name: CircuitBreaker(self.plan.spec(record.name), record, now) for record in records})
+        self.unlike = {record.name: words for record in records if (words := self._unlike(record))}
         before, self._told = self._told, self._breakers
         mine = [name for name in self.plan.specs if name in self._breakers]
         moved = {name for name in mine if self[name].gen != (before[name].gen if name in before else 0)}
@@ -173,6 +176,12 @@ class KnownCircuits:
         """Hold nothing back: nothing is known any more."""
         self._set({})
         self._told = {}
+
+    def _unlike(self, record: CircuitRecord) -> str:
+        spec = self.plan.specs.get(record.name)
+        if spec is None or not spec.expected or not record.config:  # of what nobody registers, the row may be a past node's
+            return ""
+        return spec.unlike(record.stored_spec())
 
     def _set(self, breakers: dict[str, CircuitBreaker]) -> None:
         self._breakers = breakers

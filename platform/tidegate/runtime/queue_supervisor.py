@@ -188,13 +188,10 @@ class QueueSupervisor(Supervisor):
         lag = self.lag.worst
         return {
             "queues": pools(self.managers, self._done, self.scaling.staffing),
-            "broken": list(self.broken),
-            "draining": self._draining,
-            "deaf": self.switchboard.deaf,
-            "config": self.settings.fingerprint,
-            "loop_lag": None if lag is None else round(lag, 2),
-            **self._done.now(),
-        }
+            "broken": list(self.broken), "draining": self._draining, "deaf": self.switchboard.deaf,
+            "config": self.settings.fingerprint, "unlike": self.circuits.unlike,
+            "loop_lag": None if lag is None else round(lag, 2), **self._done.now(),
+        }  # fmt: skip
 
     def _new_lease(self) -> NodeLease:
         name = f"{socket.gethostname()}-{os.getpid()}-{self._rng.getrandbits(24):06x}"

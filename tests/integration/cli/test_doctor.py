@@ -87,6 +87,14 @@ def test_versions_and_settings_that_differ(healthy: Shop) -> None:
     assert checks(healthy) == ["versions", "config"]
 
 
+def test_a_circuit_that_nodes_judge_by_different_numbers(healthy: Shop) -> None:
+    said = '{"unlike": {"smtp": "minimum 7 (elsewhere 5)"}}'
+    healthy.execute("UPDATE tidegate.nodes SET status = status::jsonb || %s", said)
+    [found] = [each for each in findings(healthy) if each["check"] == "circuit_numbers"]
+    assert found["what"].startswith("circuit smtp has other numbers on ")
+    assert found["what"].endswith(" than elsewhere: minimum 7 (elsewhere 5)")
+
+
 def test_a_kind_without_a_handler_and_a_queue_without_a_node(healthy: Shop) -> None:
     healthy.insert(kind="shopjobs:gone")
     assert checks(healthy) == ["kinds"]

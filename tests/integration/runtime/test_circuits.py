@@ -276,6 +276,34 @@ async def test_r21_while_the_circuits_cannot_be_read_jobs_go_on(
     assert "the circuits can be read again" in caplog.text
 
 
+async def test_nodes_with_different_numbers_of_one_circuit_are_told_of_once(
+    relay: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidegate.runtime.circuit_breakers.REFRESH", 0.1)
+    monkeypatch.setattr("tidegate.runtime.circuit_breakers.REGISTER_EVERY", 0.3)  # so that they take turns in the row
+    shop = await relay()
+    first = shop.node()
+    shop.config.write_text(shop.config.read_text("utf-8").replace("relay: {}", "relay: {minimum: 7, failure_rate: 0}"), "utf-8")
+    second = shop.node()
+    said = (
+        "minimum 5 (elsewhere 7), failure_rate 50.0 (elsewhere off)",
+        "minimum 7 (elsewhere 5), failure_rate off (elsewhere 50.0)",
+    )
+    async with first, second:
+        for node, words in zip((first, second), said, strict=True):
+            await until(lambda: f"circuit relay has other numbers here than elsewhere: {words};" in caplog.text, what=words)  # noqa: B023
+            await until(lambda: node.supervisor.status()["unlike"] == {"relay": words}, what="its own word for the doctor")  # noqa: B023
+    assert caplog.text.count("has other numbers here") == 2, "once each, however often they took turns"
+
+
+async def test_nodes_that_agree_on_their_circuits_say_nothing(relay: Make, caplog: pytest.LogCaptureFixture) -> None:
+    shop = await relay()
+    async with shop.node() as first, shop.node() as second:
+        await until(lambda: all(node.supervisor.circuits["relay"].record is not None for node in (first, second)))
+        assert [node.supervisor.status()["unlike"] for node in (first, second)] == [{}, {}]
+    assert "other numbers" not in caplog.text
+
+
 async def test_a_lock_on_the_circuits_does_not_stop_other_jobs(relay: Make) -> None:
     import psycopg
 

@@ -25,6 +25,7 @@ CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     checks.kinds,
     lines.lines,
     lines.circuits,
+    lines.numbers,
     checks.drift,
     checks.notifications,
     machines.deaf,

@@ -11,7 +11,7 @@ from tidegate.introspection.shapes import QueueView
 from tidegate.plurals import noun
 from tidegate.settings.scaling import Scaling
 
-__all__ = ["circuits", "lines"]
+__all__ = ["circuits", "lines", "numbers"]
 
 WAITING: Final = 60.0  # seconds that a ready job may wait where nobody has said how long
 UNSAID: Final = Scaling().target_latency
@@ -59,6 +59,19 @@ def circuits(facts: Facts) -> Iterator[Finding]:
                 why.text,
                 f"{_waiting(view.gated_jobs)} for what the circuit guards; no attempt is lost by that",
                 f"tidegate circuits show {view.circuit}",
+            )
+
+
+def numbers(facts: Facts) -> Iterator[Finding]:
+    """All nodes judge a circuit by the same numbers."""
+    for node in facts.nodes:
+        for circuit, words in (node.status.get("unlike") or {}).items():
+            yield Finding(
+                "circuit_numbers",
+                "warning",
+                f"circuit {circuit} has other numbers on {node.node} than elsewhere: {words}",
+                "each node judges by its own, so that the circuit opens and closes by whoever looks next",
+                "give all nodes the same queues.yaml, and restart those with the old one; in a rolling deploy it settles by itself",
             )
 
 
