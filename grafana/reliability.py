@@ -114,6 +114,16 @@ DEATHS: Final = Row(
             width=12,
         ),
         Panel(
+            "Redrives",
+            "Retries of many dead letters. Interrupted: nobody drives it on. Stopped: a canary did not complete.",
+            "short",
+            (
+                Query("max by (state) (tidegate_redrive_letters_left)", "letters left of {{state}}"),
+                Query("max by (state) (tidegate_redrives)", "{{state}}"),
+            ),
+            width=12,
+        ),
+        Panel(
             "Attempts that go wrong, by kind",
             "The share of a kind's attempts that failed, timed out, crashed: what the deaths of tomorrow are made of.",
             "percentunit",

@@ -8,7 +8,7 @@ import psycopg
 
 from tests.store.scene import Scene, dead, new
 from tidegate.jobs import Failure
-from tidegate.store.health import DeadGroup
+from tidegate.store.health import DeadGroup, RedriveHealth
 
 
 async def test_dead_letters_that_nobody_has_dealt_with_are_counted_by_queue(any_scene: Scene) -> None:
@@ -44,3 +44,24 @@ async def test_tables_connections_and_what_holds_dead_rows_back_are_told(postgre
     assert held.oldest_transaction_age > 0
     assert held.oldest_snapshot_age >= 2
     assert held.connections >= before.connections + 1
+
+
+async def test_redrives_are_told_by_whether_somebody_drives_them(postgres_scene: Scene) -> None:
+    assert (await postgres_scene.store.health()).redrives == []
+    put = (
+        "INSERT INTO tidegate.redrives (wanted, upto, total, done, actor, state, beat_at, changed_at) VALUES "
+        "('{}', 9, %s, %s, 'ana', %s, clock_timestamp() - %s * interval '1 second', now() - %s * interval '1 hour')"
+    )
+    for row in (
+        (100, 40, "running", 0, 0),
+        (10, 3, "running", 60, 0),
+        (10, 12, "running", 60, 0),
+        (50, 5, "running", None, 0),
+        (80, 5, "stopped", None, 1),
+        (70, 5, "stopped", None, 30),
+        (60, 60, "done", None, 0),
+        (60, 1, "cancelled", None, 0),
+    ):
+        postgres_scene.execute(put, *row)
+    told = sorted((await postgres_scene.store.health()).redrives, key=lambda each: each.state)
+    assert told == [RedriveHealth("interrupted", 3, 52), RedriveHealth("running", 1, 60), RedriveHealth("stopped", 1, 75)]

@@ -15,6 +15,7 @@ from tidegate.observe.circuit_catalogue import (
     CIRCUITS_UNREAD,
     DATABASE_GUARD,
 )
+from tidegate.observe.letters_catalogue import DEAD_LETTERS_OF_THE_FLEET
 from tidegate.observe.metric import Exists, Metric
 
 __all__ = [
@@ -225,20 +226,6 @@ ERRORS_REGRESSED: Final = Metric(
 NODES_LOST: Final = Metric(
     "tidegate_nodes_lost_total", "counter", (), "Nodes whose lease ran out and that this node declared dead.", Exists.NODE
 )
-DEAD_LETTERS_OPEN: Final = Metric(
-    "tidegate_dead_letters_open",
-    "gauge",
-    ("queue",),
-    "Dead letters of the queue that nobody has dealt with; counted every ten seconds or more.",
-    Exists.LEADER,
-)
-DEAD_GROUPS: Final = Metric(
-    "tidegate_dead_letter_group_jobs",
-    "gauge",
-    ("fingerprint", "kind", "error"),
-    "The ten largest groups of dead letters that nobody has dealt with: how many are in each; counted like the open ones.",
-    Exists.LEADER,
-)
 TABLE_DEAD: Final = Metric(
     "tidegate_table_dead_tuples",
     "gauge",
@@ -330,8 +317,7 @@ CATALOGUE: Final = (
     OLDEST_READY,
     QUEUE_PAUSED,
     *CIRCUITS_OF_THE_FLEET,
-    DEAD_LETTERS_OPEN,
-    DEAD_GROUPS,
+    *DEAD_LETTERS_OF_THE_FLEET,
     TABLE_DEAD,
     TABLE_LIVE,
     TABLE_BYTES,

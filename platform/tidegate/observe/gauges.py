@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from tidegate import __version__
 from tidegate.jobs import State
-from tidegate.observe import catalogue, circuit_catalogue
+from tidegate.observe import catalogue, circuit_catalogue, letters_catalogue
 from tidegate.observe.families import Family, Labels, counter, gauge
 from tidegate.observe.labels import Queues, short
+from tidegate.store.health import REDRIVE_STATES, RedriveHealth
 from tidegate.supervision import ChildDown, ChildNotFound
 
 if TYPE_CHECKING:
@@ -97,11 +98,14 @@ def _health_gauges(health: Health, declared: Sequence[str]) -> Iterator[Family]:
     labels = Queues(declared)
     for queue, count in health.dead_letters.items():
         dead[labels[queue],] = dead.get((labels[queue],), 0.0) + count
-    yield gauge(catalogue.DEAD_LETTERS_OPEN, dead)
+    yield gauge(letters_catalogue.DEAD_LETTERS_OPEN, dead)
     groups: dict[Labels, float] = {
         (group.fingerprint, short(group.kind), short(group.error)): group.dead for group in health.dead_groups
     }
-    yield gauge(catalogue.DEAD_GROUPS, groups)
+    yield gauge(letters_catalogue.DEAD_GROUPS, groups)
+    redrives = {state: RedriveHealth(state, 0, 0) for state in REDRIVE_STATES} | {each.state: each for each in health.redrives}
+    yield gauge(letters_catalogue.REDRIVES, {(state,): each.redrives for state, each in redrives.items()})
+    yield gauge(letters_catalogue.REDRIVE_LETTERS, {(state,): each.letters for state, each in redrives.items()})
     yield gauge(catalogue.TABLE_DEAD, {(table.name,): table.dead_tuples for table in health.tables})
     yield gauge(catalogue.TABLE_LIVE, {(table.name,): table.live_tuples for table in health.tables})
     yield gauge(catalogue.TABLE_BYTES, {(table.name,): table.bytes for table in health.tables})

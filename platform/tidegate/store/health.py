@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["DeadGroup", "Health", "TableHealth"]
+__all__ = ["REDRIVE_STATES", "DeadGroup", "Health", "RedriveHealth", "TableHealth"]
+
+REDRIVE_STATES: Final = ("running", "interrupted", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,16 @@ class DeadGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class RedriveHealth:
+    """Retries of many dead letters that are in one of `REDRIVE_STATES`."""
+
+    state: str
+    redrives: int
+    letters: int
+    """Those that are still to be brought back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How the database is, as far as it concerns the platform."""
 
@@ -39,6 +52,8 @@ class Health:
     """Those that nobody has dealt with, by queue."""
     dead_groups: Sequence[DeadGroup]
     """The ten largest groups of these."""
+    redrives: Sequence[RedriveHealth]
+    """Of states in which there is none: nothing."""
     oldest_transaction_age: float
     """Seconds."""
     oldest_snapshot_age: int

@@ -24,7 +24,7 @@ from tidegate.store.bulk import COPY_FROM, copy_jobs
 from tidegate.store.circuits import Steps, moving, registering, run_steps
 from tidegate.store.connection import connect_async, sqlalchemy_url
 from tidegate.store.gated import LOOKED_AT, Gated, gated_of
-from tidegate.store.health import DeadGroup, Health, TableHealth
+from tidegate.store.health import DeadGroup, Health, RedriveHealth, TableHealth
 from tidegate.store.lanes import Lanes
 from tidegate.store.line import PostgresLine, ack_params
 from tidegate.store.poolers import mind_engine
@@ -183,7 +183,8 @@ class PostgresStore:
         dead = {row.queue: row.dead for row in await self._run("count_dead_letters")}
         groups = [DeadGroup(*row) for row in await self._run("dead_letter_groups", {"n": _GROUPS})]
         [server] = await self._run("server_health")
-        return Health(tables, dead, groups, *server)
+        redrives = [RedriveHealth(*row) for row in await self._run("redrives_health")]
+        return Health(tables, dead, groups, redrives, *server)
 
     async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
         """See `Store.unfinished`."""

@@ -1,6 +1,7 @@
 """Metrics as a scrape sees them, from real events on a real bus."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -44,7 +45,7 @@ from tidegate.runtime.consumer_pool import PoolSize
 from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.maintenance import Snapshot
 from tidegate.store.gated import Gated
-from tidegate.store.health import DeadGroup, Health, TableHealth
+from tidegate.store.health import DeadGroup, Health, RedriveHealth, TableHealth
 from tidegate.store.protocol import QueueCounts
 from tidegate.testing import run_virtual
 from tidegate.testing.memory import MemoryDatabase, MemoryStore
@@ -298,7 +299,14 @@ def test_leading_is_shown_either_way():
 
 
 HEALTH = Health(
-    (TableHealth("jobs", 7, 100, 8192),), {"email": 3, "stray": 1}, [DeadGroup("f1", "mail:send", "OSError", 3)], 12.5, 400, 9, 100
+    (TableHealth("jobs", 7, 100, 8192),),
+    {"email": 3, "stray": 1},
+    [DeadGroup("f1", "mail:send", "OSError", 3)],
+    (),
+    12.5,
+    400,
+    9,
+    100,
 )
 
 
@@ -306,6 +314,15 @@ def leading(*queues, declared=("email",), at=0.0, health=HEALTH):
     stage = Stage(declared=declared)
     stage.leading, stage.snapshot = True, Snapshot(at, queues, health)
     return stage
+
+
+def test_redrives_are_shown_by_where_they_stand_with_zeros_for_the_rest():
+    health = replace(HEALTH, redrives=(RedriveHealth("interrupted", 2, 4_000),))
+    stage = leading(health=health)
+    metrics = Metrics(stage)
+    assert scraped(stage, "tidegate_redrives", metrics=metrics) == {("running",): 0, ("interrupted",): 2, ("stopped",): 0}
+    left = scraped(stage, "tidegate_redrive_letters_left", metrics=metrics)
+    assert left == {("running",): 0, ("interrupted",): 4_000, ("stopped",): 0}
 
 
 def test_the_leader_shows_the_fleets_depths():
@@ -461,7 +478,7 @@ def test_whatever_a_name_is_a_scrape_can_be_read(name):
     stage.snapshot = Snapshot(
         0.0,
         (counts(name, ready=1),),
-        Health((), {name: 3}, (DeadGroup("f00", name, name, 3),), 0.0, 0, 1, 100),
+        Health((), {name: 3}, (DeadGroup("f00", name, name, 3),), (), 0.0, 0, 1, 100),
     )
     for event in (ended(Word.DONE, kind=name), DeadLettered(name, name, 1, "invalid"), JobsRescued(name, 1), Restarted(name)):
         stage.events.emit(event)

@@ -249,7 +249,7 @@ class MemoryStore:
         count = Counter(letter["fingerprint"] for letter in dead if letter.get("fingerprint"))
         first = {letter.get("fingerprint"): letter for letter in dead[::-1]}
         groups = [DeadGroup(group, first[group]["kind"], first[group]["error_type"] or "", n) for group, n in count.most_common(10)]
-        return Health((), Counter(letter["queue"] for letter in dead), groups, 0.0, 0, 0, 0)
+        return Health((), Counter(letter["queue"] for letter in dead), groups, (), 0.0, 0, 0, 0)
 
     async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
         """See `Store.unfinished`."""
