@@ -2,9 +2,9 @@
 
 One consumer runs no-op jobs one call after the other, through the runner as a node does it: arguments decoded from JSON, outcomes
 settled into acks, no database. Beside it, in the same run and in turns, `concurrent.futures.ProcessPoolExecutor` with one process,
-and the pool of celery's prefork (billiard) where it is installed (`pip install -r benchmarks/requirements-celery.txt`): the same
-arguments through their pickles, a list of them for a batch, no outcomes. Printed are microseconds per job, from call to answer, the
-median of several runs, and how much of the calling process's CPU that took.
+and the pool of celery's prefork (billiard, installed into build/celery): the same arguments through their pickles, a list for
+a batch, no outcomes. Printed are microseconds per job, from call to answer, the median of several runs, and how much of the calling
+process's CPU that took.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import multiprocessing
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +28,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
-from ground import Report, Size, machine, parser
+from ground import ROOT, Report, Size, machine, parser
 
 from tidegate.handlers import Handlers
 from tidegate.jobs import Job
@@ -118,6 +119,20 @@ def prefork(pool: Any) -> Call:
     return call
 
 
+def celerys_pool(size: Size) -> Any:
+    """Return a pool of one process as celery's prefork has it, installed where it is not there; None where that cannot be."""
+    if importlib.util.find_spec("billiard") is None:
+        folder = ROOT / "build" / "celery"
+        if not folder.exists() and size is not Size.SMOKE:
+            needed = Path(__file__).parent / "requirements-celery.txt"
+            subprocess.run([sys.executable, "-m", "pip", "install", "-qq", "-r", str(needed), "--target", str(folder)], check=False)
+        sys.path.append(str(folder))
+        importlib.invalidate_caches()
+    if importlib.util.find_spec("billiard") is None:
+        return None
+    return importlib.import_module("billiard.pool").Pool(1)
+
+
 async def measure(call: Call, batch: int, jobs: int) -> tuple[float, float]:
     """Return microseconds per job, of time and of this process's CPU."""
     begin, worked = time.perf_counter(), time.process_time()
@@ -157,12 +172,11 @@ async def compare(folder: Path, size: Size) -> dict[str, dict[int, tuple[float, 
         }
         pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
         calls["ProcessPoolExecutor"] = futures(pool)
-        if importlib.util.find_spec("billiard") is not None:
-            celerys = importlib.import_module("billiard.pool").Pool(1)
+        if (celerys := celerys_pool(size)) is not None:
             stack.callback(celerys.terminate)
             calls["celery's prefork pool"] = prefork(celerys)
         else:
-            print("celery's prefork pool is left out: pip install -r benchmarks/requirements-celery.txt")
+            print("celery's prefork pool is left out: it is not installed (benchmarks/requirements-celery.txt)")
         for call in calls.values():
             await call(1, [0])
         found: dict[str, dict[int, list[tuple[float, float]]]] = {name: {batch: [] for batch in BATCHES} for name in calls}

@@ -36,6 +36,11 @@ def quiet(n: int) -> None:
     """Do nothing."""
 
 
+@job(queue="heavy")
+async def quiet_async(n: int) -> None:
+    """Do nothing."""
+
+
 @job(queue="heavy", max_attempts=1, timeout=0.2)
 def sleeps_too_long() -> None:
     time.sleep(1.0)

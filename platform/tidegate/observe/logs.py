@@ -20,6 +20,7 @@ from typing import Any, Final, TextIO
 
 from tidegate.events import DeadLettered, Event, JobEnded, JobRetried, NodeDown, NodeUp, QueueBroken, QueueMended
 from tidegate.jobs import Failure, State
+from tidegate.runtime.coroner import trace_id_of
 from tidegate.runtime.runs import CURRENT
 from tidegate.spans import ids_now
 
@@ -28,6 +29,7 @@ __all__ = ["HumanFormatter", "JobLog", "JsonFormatter", "configure", "fields_of"
 logger = logging.getLogger("tidegate.events")
 
 JOB_FIELDS: Final = ("queue", "kind", "job_id", "attempt")
+OF_THE_ATTEMPT: Final = (*JOB_FIELDS, "trace_id", "span_id")  # what is kept with an attempt need not say of which
 QUIET: Final = ("uvicorn", "asyncio")  # their information is about themselves
 MESSAGE: Final = 500  # characters of an error's message in a line; `jobs show` has all of it
 
@@ -152,7 +154,8 @@ class JobLog(logging.Handler):
     def _line(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         trace = _trace(logging.Formatter(), record)
-        return f"{at}Z {record.levelname.lower()} {record.name}: {record.getMessage()}" + (f"\n{trace}" if trace else "")
+        given = "".join(f"  {key}={value}" for key, value in fields_of(record).items() if key not in OF_THE_ATTEMPT)
+        return f"{at}Z {record.levelname.lower()} {record.name}: {record.getMessage()}{given}" + (f"\n{trace}" if trace else "")
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -167,9 +170,11 @@ def _in_trace(record: logging.LogRecord) -> bool:
 
 
 def _of_job(record: logging.LogRecord) -> bool:
-    """Say of which job's code a line is, where it is of one's and does not say so itself."""
+    """Say of which job's code a line is, and in which trace that was enqueued, where it is of one's and does not say so itself."""
     if (run := CURRENT.get()) is not None and "job_id" not in vars(record):
-        vars(record).update({key: value for key, value in run.fields.items() if key not in vars(record)})
+        trace = trace_id_of(run.first.meta)
+        fields = {**run.fields, "trace_id": trace} if trace is not None else run.fields
+        vars(record).update({key: value for key, value in fields.items() if key not in vars(record)})
     return True
 
 

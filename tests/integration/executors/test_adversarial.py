@@ -276,11 +276,15 @@ async def test_threads_and_the_loop_survive_what_they_can(
         await before.is_as_now(threads=2 * CONSUMERS)  # those that were abandoned came back and are kept for the next
 
 
-async def test_the_memory_of_a_node_is_flat_over_fifty_thousand_jobs(database: str, tmp_path: Path) -> None:
-    async with stand_with(database, tmp_path, heavy="{executor: process, consumers: 2, demand: {max: 50}}") as stand, stand.node():
+@pytest.mark.parametrize(("executor", "handler"), [("async", jobs.quiet_async), ("thread", jobs.quiet), ("process", jobs.quiet)])
+async def test_the_memory_of_a_node_is_flat_over_fifty_thousand_jobs(
+    database: str, tmp_path: Path, executor: str, handler: Any
+) -> None:
+    heavy = f"{{executor: {executor}, consumers: 2, demand: {{max: 50}}}}"
+    async with stand_with(database, tmp_path, heavy=heavy) as stand, stand.node():
         me, seen = psutil.Process(), []
         for _ in range(10):
-            await stand.tide.enqueue_many([jobs.quiet.call(n) for n in range(5_000)])
+            await stand.tide.enqueue_many([handler.call(n) for n in range(5_000)])
             await until(lambda: not stand.rows("SELECT id FROM tidegate.jobs LIMIT 1"), within=120)
             gc.collect()
             seen.append(me.memory_info().rss)

@@ -97,6 +97,16 @@ def test_a_line_of_a_jobs_own_code_has_the_jobs_fields_unless_it_is_about_anothe
         "queue": "ml", "kind": "shop:train", "job_id": 7, "attempt": 2,
     }  # fmt: skip
     assert (other["job_id"], "kind" in other, "job_id" in outside) == (8, False, False)
+    assert "trace_id" not in inside
+
+
+def test_a_line_of_a_jobs_own_code_tells_the_trace_of_its_enqueue_where_nothing_is_recorded_here(root, no_colour):
+    stream = io.StringIO()
+    logs.configure(stream=stream, as_json=True)
+    traced = replace(run(7).first, meta={"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"})
+    with Runs().running(replace(run(7), jobs=[traced])):
+        logging.getLogger("shop").info("epoch 1")
+    assert json.loads(stream.getvalue())["trace_id"] == "ab" * 16
 
 
 @pytest.fixture
@@ -117,6 +127,10 @@ def kept(root):
 def test_what_a_jobs_code_logs_is_kept_with_it_and_nothing_else(kept):
     said = kept(lambda log: log.error("%d letters", 3))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z error shop: 3 letters\n", said)
+
+
+def test_a_jobs_log_has_the_fields_that_its_code_gives(kept):
+    assert kept(lambda log: log.warning("charged", extra={"amount": 5})).endswith(" warning shop: charged  amount=5\n")
 
 
 def test_a_jobs_log_has_its_tracebacks(kept):
