@@ -101,6 +101,7 @@ class Stand:
 async def until(condition: Callable[[], Any], *, within: float = 60, what: str = "it") -> Any:
     """Return what `condition` returns once that is true; fail after `within` seconds. Asks often, so that it costs no time."""
     deadline = asyncio.get_running_loop().time() + within
+    await asyncio.sleep(0)  # what asks in a row lets the nodes of this loop have their turns
     while not (value := condition()):
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(f"waited {within} s for {what}")

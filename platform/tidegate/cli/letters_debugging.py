@@ -47,7 +47,7 @@ def debug(scope: Scope, /, letter_id: int, no_pdb: bool) -> None:
         handler = scope.handlers.resolve(detail.letter.kind)
         say(f"running {handler.kind} of dead letter {letter_id} here; nothing in the queue changes, what else it does is real\n")
         job = job_of(detail, stored, meta)
-        ended = rehearse(handler, job, conninfo=database.conninfo)
+        ended = rehearse(handler, job, conninfo=database.for_application)
     account = Describer(Application(scope.handlers.modules)).account(handler.kind, handler, [job])
     _tell(ended, account, detail.letter.fingerprint, stop=not no_pdb)
 

@@ -95,7 +95,7 @@ class Scope:
                 "there is no queues.yaml here, and no database was named",
                 hint="`tidegate init` writes a queues.yaml; --config PATH names one elsewhere, --database URL a database",
             )
-        return Database(settings.database, folder=settings.folder, on_progress=say)
+        return Database(settings.database, folder=settings.folder, timeouts=settings.database_timeouts, on_progress=say)
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:

@@ -46,7 +46,7 @@ class Tidegate:
         self._own_events = events is None
         self._spans: Recorder | None = None
         self._intake = Intake(settings)
-        self._database = Database(settings.database, folder=settings.folder)
+        self._database = Database(settings.database, folder=settings.folder, timeouts=settings.database_timeouts)
         self._pool_size = pool_size
         self._store: PostgresStore | None = None
         self._notifier: Notifier | None = None
@@ -82,7 +82,7 @@ class Tidegate:
 
     @property
     def engine(self) -> AsyncEngine:
-        """The SQLAlchemy engine under it."""
+        """The SQLAlchemy engine under it; its statements are bounded by `database_timeouts.application`."""
         return self._open_store.engine
 
     @property
@@ -110,7 +110,7 @@ class Tidegate:
         except BaseException:
             await asyncio.to_thread(self._database.__exit__, None, None, None)
             raise
-        self._store = PostgresStore(self._database.conninfo, make_engine(self._database.conninfo, pool_size=self._pool_size))
+        self._store = PostgresStore(self._database.conninfo, make_engine(self._database.for_application, pool_size=self._pool_size))
         self._notifier = Notifier(self._store)
         return self
 

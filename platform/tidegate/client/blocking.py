@@ -16,10 +16,8 @@ from tidegate.jobs import NewJob
 from tidegate.settings import Settings
 from tidegate.spans import found
 from tidegate.store.bulk import COPY_FROM, copy_jobs_blocking
-from tidegate.store.connection import sqlalchemy_url
 from tidegate.store.database import Database
 from tidegate.store.lanes import BlockingLanes
-from tidegate.store.poolers import mind_engine
 from tidegate.store.rows import enqueue_params, enqueued, insert_of, payloads
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
@@ -44,7 +42,7 @@ class BlockingTidegate:
         self._own_events = events is None
         self._spans: Recorder | None = None
         self._intake = Intake(settings)
-        self._database = Database(settings.database, folder=settings.folder)
+        self._database = Database(settings.database, folder=settings.folder, timeouts=settings.database_timeouts)
         self._pool_size = pool_size
         self._engine: Engine | None = None
         self._making = threading.Lock()
@@ -52,15 +50,17 @@ class BlockingTidegate:
 
     @property
     def engine(self) -> Engine:
-        """An SQLAlchemy engine over the same database; made, and SQLAlchemy imported, when it is first asked for."""
+        """An SQLAlchemy engine over the same database; made, and SQLAlchemy imported, when it is first asked for.
+
+        Its statements are bounded by `database_timeouts.application`.
+        """
         if self._lanes is None:
             raise RuntimeError(_NOT_CONNECTED)
         with self._making:
             if self._engine is None:
-                from sqlalchemy import create_engine  # noqa: PLC0415 - 0.2 s of import, paid by who wants an engine
+                from tidegate.store.pool import blocking_engine  # noqa: PLC0415 - 0.2 s of import, paid by who wants an engine
 
-                self._engine = create_engine(sqlalchemy_url(self._database.conninfo), pool_size=self._pool_size, pool_pre_ping=True)
-                mind_engine(self._engine)
+                self._engine = blocking_engine(self._database.for_application, pool_size=self._pool_size, overflow=10)
             return self._engine
 
     @property

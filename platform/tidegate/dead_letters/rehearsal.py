@@ -14,9 +14,8 @@ from typing import Any, Final
 from tidegate.dead_letters.letters import LetterDetail
 from tidegate.handlers import Handler, JobContext
 from tidegate.jobs import Job
-from tidegate.runtime.transaction import AsyncTransaction, SyncTransaction, blocking_engine
-from tidegate.store.connection import sqlalchemy_url
-from tidegate.store.postgres import make_engine
+from tidegate.runtime.transaction import AsyncTransaction, SyncTransaction
+from tidegate.store.pool import blocking_engine, make_engine
 
 __all__ = ["Rehearsed", "job_of", "rehearse"]
 
@@ -59,7 +58,7 @@ def rehearse(handler: Handler, job: Job[bytes], *, conninfo: str) -> Rehearsed:
         args, kwargs = ([replace(job, args=args[0])],), {}
     if handler.is_async:
         return asyncio.run(_awaited(handler, job, args, kwargs, conninfo))
-    engine = blocking_engine(sqlalchemy_url(conninfo), pool_size=1, overflow=0)
+    engine = blocking_engine(conninfo, pool_size=1, overflow=0)
     transaction = SyncTransaction(engine)
     context = JobContext(job, connection=lambda: transaction.connection, cancelled=_never)
     try:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from psycopg import errors as pg
 
 from tidegate.errors import DatabaseError, DatabaseUnreachable, MigrationNeeded
-from tidegate.store.connection import STATEMENT_TIMEOUT
 from tidegate.store.weather import calling
 
 __all__ = ["NoPartition", "asking"]
@@ -28,8 +27,8 @@ def asking(operation: str) -> Iterator[None]:
         if not isinstance(error.__cause__, pg.QueryCanceled):
             raise
         raise DatabaseError(
-            f"{operation}: the database needed more than {STATEMENT_TIMEOUT:g} s",
-            hint="ask for less: one queue, one kind, one state, a smaller limit",
+            f"{operation}: the database needed longer than a statement may take",
+            hint="ask for less (one queue, one kind, one state, a smaller limit), or allow more: database_timeouts.statement",
         ) from error
     except pg.Error as error:
         raise _translated(operation, error) from error

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tidegate.errors import ConfigurationError, UnknownQueue
 from tidegate.events import CLOSE_WITHIN, Events
@@ -20,10 +20,14 @@ from tidegate.runtime.queue_supervisor import QueueSupervisor
 from tidegate.settings import Settings
 from tidegate.spans import found
 from tidegate.store.database import Database
-from tidegate.store.postgres import PostgresStore, make_engine
+from tidegate.store.pool import UNBOUNDED, make_engine
+from tidegate.store.postgres import PostgresStore
 from tidegate.store.protocol import Unfinished
 from tidegate.store.reach import Reach
 from tidegate.supervision import ChildSpec, Reason, Shutdown
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = ["Node"]
 
@@ -55,14 +59,20 @@ class Node:
         self.settings = config if isinstance(config, Settings) else Settings.load(config, **given)
         self.events = Events()
         self.queues = _chosen(self.settings, queues)
-        self._database = Database(self.settings.database, folder=self.settings.folder, on_progress=on_progress)
+        self._database = Database(
+            self.settings.database,
+            folder=self.settings.folder,
+            timeouts=self.settings.database_timeouts,
+            on_progress=on_progress,
+        )
         self._migrate = migrate
         self._extra = extra
         self._end_process = end_process
         self._equipment = equipment
         self._seed = seed
         self._store: PostgresStore | None = None
-        self._reach = Reach()
+        self._engine: AsyncEngine | None = None
+        self._reach = Reach(attempt=self.settings.database_timeouts.connect)
         self._supervisor: QueueSupervisor | None = None
         self.handlers = Handlers(self.settings.jobs, path=self.settings.folder)
         self.handlers.check_queues(self.settings.queue_names)
@@ -87,7 +97,7 @@ class Node:
             self._store = await self._open()
             self._supervisor = QueueSupervisor(
                 self.settings,
-                ports=postgres_ports(self._database.conninfo, self._store, self._reach),
+                ports=postgres_ports(self._database, self._store, self._handlers_engine(), self._reach),
                 handlers=self.handlers,
                 queues=self.queues,
                 events=self.events,
@@ -127,14 +137,21 @@ class Node:
         return await self._store.unfinished(self.queues, self.handlers.kinds())
 
     async def _open(self) -> PostgresStore:
-        consumers = sum(self.settings.queue(name).consumers.max for name in self.queues)
-        engine = make_engine(self._database.conninfo, overflow=consumers)
+        engine = make_engine(self._database.conninfo)
         self._reach.guard(engine)
         store = PostgresStore(self._database.conninfo, engine, reach=self._reach)
         await store.make_partitions()
         return store
 
+    def _handlers_engine(self) -> AsyncEngine:
+        """Return the pool behind `ctx.connection`: as many connections as there are handlers that ask for one."""
+        self._engine = make_engine(self._database.for_application, overflow=UNBOUNDED)
+        self._reach.guard(self._engine)
+        return self._engine
+
     async def _close(self) -> None:
+        if self._engine is not None:
+            await self._engine.dispose()
         if self._store is not None:
             await self._store.close()
         if self.events.attached:

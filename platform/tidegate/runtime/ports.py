@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tidegate.runtime.answers import Requesting
 from tidegate.runtime.heartbeat import Beating, Heartbeat
@@ -16,6 +16,7 @@ from tidegate.runtime.node_lease import NodeLease, boot_time
 from tidegate.runtime.runner import Transactions
 from tidegate.runtime.transactions import EngineTransactions
 from tidegate.store.alerts import Alerts, PostgresAlerts
+from tidegate.store.database import Database
 from tidegate.store.heart import Heart, accuse
 from tidegate.store.listener import Notification, subscribe
 from tidegate.store.postgres import PostgresStore
@@ -23,6 +24,9 @@ from tidegate.store.protocol import Accusation, Store
 from tidegate.store.reach import Reach
 from tidegate.store.requests import Requests
 from tidegate.store.scaling import PostgresScaling, ScalingStore
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = ["HeartbeatMaker", "Notifications", "Ports", "postgres_ports"]
 
@@ -75,15 +79,17 @@ class Ports:
     """The clock of the node's lease: one that suspended machines and frozen processes cannot stop."""
 
 
-def postgres_ports(database: str, store: PostgresStore, reach: Reach | None = None) -> Ports:
-    """Return the ways to a PostgreSQL."""
+def postgres_ports(database: Database, store: PostgresStore, handlers: AsyncEngine, reach: Reach) -> Ports:
+    """Return the ways to a PostgreSQL; `handlers` is the pool of what they do through `ctx.connection`."""
+    conninfo = database.conninfo
 
     def heartbeat(
         lease: NodeLease, *, status: Callable[[], str | None], on_lost: Callable[[], None], on_failed: Callable[[str], None]
     ) -> Heartbeat:
-        return Heartbeat(lease, Heart(database), status=status, on_lost=on_lost, on_failed=on_failed)
+        return Heartbeat(lease, Heart(conninfo), status=status, on_lost=on_lost, on_failed=on_failed)
 
-    transactions = EngineTransactions(store.engine)
-    listen, blame = partial(subscribe, database), partial(accuse, database)
+    address = database.for_application
+    transactions = EngineTransactions(handlers, address)
+    listen, blame = partial(subscribe, conninfo), partial(accuse, conninfo)
     alerts, scaling = PostgresAlerts(store.engine), PostgresScaling(store.engine)
-    return Ports(store, listen, heartbeat, transactions, blame, Requests(database), alerts, scaling, database, reach)
+    return Ports(store, listen, heartbeat, transactions, blame, Requests(conninfo), alerts, scaling, address, reach)

@@ -216,7 +216,7 @@ class QueueSession(FunctionChild):
     async def _converse(self, line: Line) -> None:
         self._outage.recovered()
         self._circuits.begin()
-        self._upkeep.begin()
+        self._upkeep.begin(line)
         self._dry = False
         while not self._stopping or self._outbox or self._circuits.has_news:
             await self._pause()

@@ -11,32 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Result, create_engine
+from sqlalchemy import Connection, Engine, Result
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tidegate.lifecycle import Ack
 from tidegate.store.line import ack_params
-from tidegate.store.poolers import mind_engine
 from tidegate.store.protocol import Applied
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
-__all__ = ["AsyncTransaction", "JobConnection", "SyncTransaction", "blocking_engine", "sync_engine"]
+__all__ = ["AsyncTransaction", "JobConnection", "SyncTransaction"]
 
 _NOT_YOURS = "ctx.connection commits with the ack of its job; return to commit, raise to roll back"
-
-
-def sync_engine(engine: AsyncEngine) -> Engine:
-    """Return a blocking engine over the same database, for handlers that are plain functions."""
-    return blocking_engine(engine.url, pool_size=5, overflow=50)
-
-
-def blocking_engine(url: URL, *, pool_size: int, overflow: int) -> Engine:
-    """Return a blocking engine that connects when it is first used, and replaces connections that died unseen."""
-    engine = create_engine(url, pool_size=pool_size, max_overflow=overflow, pool_pre_ping=True)
-    mind_engine(engine)
-    return engine
 
 
 class JobConnection(AsyncConnection):

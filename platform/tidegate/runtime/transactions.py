@@ -9,17 +9,23 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tidegate.lifecycle import Ack
-from tidegate.runtime.transaction import AsyncTransaction, SyncTransaction, sync_engine
+from tidegate.runtime.transaction import AsyncTransaction, SyncTransaction
+from tidegate.store.pool import UNBOUNDED, blocking_engine
 from tidegate.store.protocol import Applied
 
 __all__ = ["EngineTransactions"]
 
 
 class EngineTransactions:
-    """`Transactions` over one node's engine."""
+    """`Transactions` of one node, over pools of their own: as many connections as handlers ask for, which their consumers bound.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    What handlers do holds up none of the platform's own statements, and has limits of its own. `engine`, for `async def` handlers,
+    is somebody else's to end; the one for plain functions is made for `database` when the first of them asks.
+    """
+
+    def __init__(self, engine: AsyncEngine, database: str) -> None:
         self._engine = engine
+        self._database = database
         self._blocking: Engine | None = None
 
     def begin(self, *, is_async: bool) -> AsyncTransaction | SyncTransaction:
@@ -27,7 +33,7 @@ class EngineTransactions:
         if is_async:
             return AsyncTransaction(self._engine)
         if self._blocking is None:
-            self._blocking = sync_engine(self._engine)
+            self._blocking = blocking_engine(self._database, overflow=UNBOUNDED)
         return SyncTransaction(self._blocking)
 
     async def finish(

@@ -8,16 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tidegate.runtime.outbox import Outbox, released
-from tidegate.store.connection import STATEMENT_TIMEOUT
 from tidegate.store.protocol import Line
 
-__all__ = ["PROMOTE_BATCH", "UNCERTAIN", "Upkeep"]
+__all__ = ["PROMOTE_BATCH", "Upkeep"]
 
 logger = logging.getLogger("tidegate.session")
 
 PROMOTE_BATCH: Final = 1_000
 RECONCILE_EVERY: Final = 30.0  # seconds
-UNCERTAIN: Final = STATEMENT_TIMEOUT + 1.0  # seconds after which a claim that was abandoned cannot commit any more (L6)
 
 
 class Upkeep:
@@ -29,9 +27,9 @@ class Upkeep:
         self._told = told
         self._reconcile_at = 0.0
 
-    def begin(self) -> None:
+    def begin(self, line: Line) -> None:
         """A conversation begins: what an earlier one claimed may still commit for a while."""
-        self._reconcile_at = self._now() + UNCERTAIN
+        self._reconcile_at = self._now() + line.uncertain
 
     async def promote(self, line: Line) -> None:
         """Make due jobs ready, also when nobody asks for any."""
@@ -45,7 +43,7 @@ class Upkeep:
         """Hand back, when it is due, what the table says this node holds and nobody here knows: its claim got lost (L6)."""
         if self._now() < self._reconcile_at:
             return
-        lost = [(job_id, lease) for job_id, lease in await line.held(UNCERTAIN) if job_id not in self._outbox]
+        lost = [(job_id, lease) for job_id, lease in await line.held(line.uncertain) if job_id not in self._outbox]
         if lost:
             logger.warning(
                 "queue %s: %d jobs were claimed without their answer arriving; they are given back", self._queue, len(lost)

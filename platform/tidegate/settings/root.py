@@ -26,6 +26,7 @@ from tidegate.settings.observing import Metrics, Tracing
 from tidegate.settings.origin import Origin, origins
 from tidegate.settings.problems import Place
 from tidegate.settings.resolution import Clashes, clashes, resolve, shared_circuit
+from tidegate.settings.timeouts import DatabaseTimeouts, longer_than_the_lease
 from tidegate.settings.words import dotted, shown
 
 __all__ = ["Settings"]
@@ -91,6 +92,8 @@ class Settings(BaseSettings):
 
     database: Annotated[str, BeforeValidator(parse_database), WithJsonSchema(DATABASE), Field(repr=False)] = EMBEDDED
     """embedded, the PostgreSQL that comes with Tidegate, or postgresql://user:password@host:port/name."""
+    database_timeouts: DatabaseTimeouts = DatabaseTimeouts()
+    """How long the database is waited for."""
     jobs: Annotated[tuple[Module, ...], BeforeValidator(_names_of_modules)] = ()
     """Modules whose functions may run as jobs; nothing else is ever imported for a job. The file's folder is on the path."""
     defaults: Defaults = Defaults()
@@ -221,7 +224,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _resolve(self) -> Self:
-        if found := list(clashes(self.defaults, self.queues, self.circuits)):
+        found = [
+            *clashes(self.defaults, self.queues, self.circuits),
+            *longer_than_the_lease(self.database_timeouts, self.lease),
+        ]
+        if found:
             raise Clashes(found)
         for name, options in self.queues.items():
             resolved = self._resolved[name] = resolve(self.defaults, options)

@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from tidegate.store.pool import fetch
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
@@ -137,13 +138,13 @@ class PostgresAlerts:
         """See `Alerts.decide`."""
         with calling("notifications"):
             async with self._engine.begin() as connection:
-                rows = await _fetch(connection, "channels_lock", {"names": list(channels)})
+                rows = await fetch(connection, "channels_lock", {"names": list(channels)})
                 if not rows:
                     return False
                 standings = {row.name: Standing(row.since, _loaded(row.memory)) for row in rows}
                 since = min(standing.since for standing in standings.values())
-                letters = await _fetch(connection, "happenings_letters", {"since": since, "n": LETTERS_AT_ONCE})
-                others = await _fetch(connection, "happenings_take", {"n": TAKEN_AT_ONCE})
+                letters = await fetch(connection, "happenings_letters", {"since": since, "n": LETTERS_AT_ONCE})
+                others = await fetch(connection, "happenings_take", {"n": TAKEN_AT_ONCE})
                 happenings = [
                     *map(_letter, letters),
                     *(Happening(row.event, row.grp, row.at, _loaded(row.facts), channel=row.channel) for row in others),
@@ -189,15 +190,15 @@ class PostgresAlerts:
             rows = [
                 {"channel": each.channel, "event": each.event, "grp": each.group, "body": each.body} for each in verdict.outgoing
             ]
-            await _fetch(connection, "notifications_put", {"rows": json.dumps(rows)})
+            await fetch(connection, "notifications_put", {"rows": json.dumps(rows)})
         if verdict.memories:
             rows = [{"name": name, "memory": memory} for name, memory in verdict.memories.items()]
-            await _fetch(connection, "channels_remember", {"rows": json.dumps(rows)})
+            await fetch(connection, "channels_remember", {"rows": json.dumps(rows)})
 
     async def _run(self, name: str, params: dict[str, Any]) -> list[Any]:
         with calling("notifications"):
             async with self._engine.begin() as connection:
-                return await _fetch(connection, name, params)
+                return await fetch(connection, name, params)
 
 
 def notifications(
@@ -249,8 +250,3 @@ def _letter(row: Any) -> Happening:
 def _loaded(value: Any) -> Any:
     """Return a JSON value, whether the connection has read it already or hands it on as it came."""
     return json.loads(value) if isinstance(value, str | bytes) else value
-
-
-async def _fetch(connection: AsyncConnection, name: str, params: dict[str, Any]) -> list[Any]:
-    result = await connection.exec_driver_sql(statement(name), params)
-    return list(result.fetchall()) if result.returns_rows else []

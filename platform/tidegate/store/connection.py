@@ -1,13 +1,13 @@
 """How Tidegate connects: one place for conninfo, time-outs and session settings.
 
-A statement is bounded twice: by the server (`statement_timeout`), so that an abandoned one cannot commit much later, and by the
-caller, so that a half-open socket cannot hold it for ever. Through a pooler (see `poolers`) no session can be set up; there the
-sessions' statements are bounded inside their own transactions.
+The limits that an address brings along (see `limits`) are set on every session. Through a pooler (see `poolers`) no session can be
+set up; there statements are bounded inside their own transactions.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, LiteralString
+import math
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.adapt import Loader
@@ -15,24 +15,15 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Format
 
 from tidegate.errors import ConfigurationError
+from tidegate.settings.timeouts import DatabaseTimeouts
+from tidegate.store.limits import Limits, libpq_limits, split
 from tidegate.store.poolers import WHO_SERVES, mind, pooled
 from tidegate.store.weather import calling
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-__all__ = ["CONNECT_TIMEOUT", "STATEMENT_TIMEOUT", "connect", "connect_async", "normal_conninfo", "sqlalchemy_url"]
-
-CONNECT_TIMEOUT = 10  # seconds; a database that does not answer within that is away
-STATEMENT_TIMEOUT = 10.0  # seconds; a claim or an ack takes milliseconds
-_DEFAULTS: dict[str, Any] = {
-    "connect_timeout": CONNECT_TIMEOUT,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,  # milliseconds; what was sent and not received: keepalives see only an idle connection
-    "application_name": "tidegate",
-}
+__all__ = ["connect", "connect_async", "normal_conninfo", "sqlalchemy_url"]
 
 
 class RawJson(Loader):
@@ -45,8 +36,11 @@ class RawJson(Loader):
         return bytes(data)
 
 
-def normal_conninfo(database: str) -> str:
-    """Return `database` (a postgresql:// URL, a dialect suffix allowed, or conninfo) as conninfo with our defaults."""
+def normal_conninfo(database: str, timeouts: DatabaseTimeouts = DatabaseTimeouts()) -> str:  # noqa: B008 - frozen
+    """Return `database` (a postgresql:// URL, a dialect suffix allowed, or conninfo) as conninfo with our defaults.
+
+    Where the address says how long to connect, or how long silence may last, it goes before `timeouts`.
+    """
     plain = database
     scheme, separator, rest = database.partition("://")
     if separator:
@@ -63,14 +57,15 @@ def normal_conninfo(database: str) -> str:
         raise ConfigurationError(
             f"database: {str(error).strip()}", hint="postgresql://user:password@host:5432/database, or `embedded`"
         ) from None
-    return make_conninfo("", **{**_DEFAULTS, **{key: value for key, value in parts.items() if value is not None}})
+    defaults: dict[str, Any] = {**libpq_limits(timeouts), "application_name": "tidegate"}
+    return make_conninfo("", **{**defaults, **{key: value for key, value in parts.items() if value is not None}})
 
 
 def sqlalchemy_url(database: str) -> URL:
-    """Return the SQLAlchemy URL (dialect postgresql+psycopg) of a conninfo."""
+    """Return the SQLAlchemy URL (dialect postgresql+psycopg) of a conninfo, without its limits: see `poolers.mind_engine`."""
     from sqlalchemy.engine import URL  # noqa: PLC0415 - 0.2 s of import that a client without an engine does not pay
 
-    parts: dict[str, Any] = dict(conninfo_to_dict(normal_conninfo(database)))
+    _, parts, _ = split(normal_conninfo(database))
     own = {"user", "password", "dbname"}
     query = {key: str(value) for key, value in parts.items() if key not in own and value is not None}
     return URL.create(
@@ -78,36 +73,42 @@ def sqlalchemy_url(database: str) -> URL:
     )
 
 
-def connect(database: str, **options: Any) -> psycopg.Connection[Any]:
-    """Open an autocommit connection, or raise `DatabaseUnreachable`."""
+def connect(database: str, *, within: float | None = None, **options: Any) -> psycopg.Connection[Any]:
+    """Open an autocommit connection, or raise `DatabaseUnreachable`; `within`: seconds after which no answer is of any use."""
+    conninfo, limits = _known(database, within)
     with calling("connect"):
-        connection = psycopg.connect(normal_conninfo(database), autocommit=True, **options)
+        connection = psycopg.connect(conninfo, autocommit=True, **options)
         try:
             mind(connection, _pid(connection.execute(WHO_SERVES).fetchone()))
             if not pooled(connection):
-                connection.execute(_session_settings())
+                connection.execute(limits.session(), limits.params(), prepare=False)
         except BaseException:  # nobody else knows this connection yet
             connection.close()
             raise
     return connection
 
 
-async def connect_async(database: str, **options: Any) -> psycopg.AsyncConnection[Any]:
-    """Open an autocommit connection, or raise `DatabaseUnreachable`."""
+async def connect_async(database: str, *, locks: bool = False, **options: Any) -> psycopg.AsyncConnection[Any]:
+    """Open an autocommit connection, or raise `DatabaseUnreachable`; `locks`: its waits for locks are bounded, too."""
+    conninfo, limits = _known(database)
     with calling("connect"):
-        connection = await psycopg.AsyncConnection.connect(normal_conninfo(database), autocommit=True, **options)
+        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, **options)
         try:
             mind(connection, _pid(await (await connection.execute(WHO_SERVES)).fetchone()))
             if not pooled(connection):
-                await connection.execute(_session_settings())
+                await connection.execute(limits.session(locks=locks), limits.params(), prepare=False)
         except BaseException:  # a cancellation, too: nobody else knows this connection yet
             await connection.close()
             raise
     return connection
 
 
-def _session_settings() -> LiteralString:
-    return "SET statement_timeout = '10s'"  # STATEMENT_TIMEOUT
+def _known(database: str, within: float | None = None) -> tuple[str, Limits]:
+    conninfo, parts, limits = split(normal_conninfo(database))
+    if within is None:
+        return conninfo, limits
+    patience = min(int(parts["connect_timeout"]), math.ceil(within))
+    return make_conninfo(conninfo, connect_timeout=patience), limits.at_most(within)
 
 
 def _pid(row: Any) -> int:

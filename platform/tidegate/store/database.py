@@ -11,8 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from tidegate.settings.timeouts import DatabaseTimeouts
 from tidegate.store import migrate as schema
 from tidegate.store.connection import connect, normal_conninfo
+from tidegate.store.limits import with_limits
 
 if TYPE_CHECKING:
     from tidegate.store.embedded import EmbeddedPostgres
@@ -25,9 +27,17 @@ EMBEDDED = "embedded"
 class Database:
     """A context manager: the database is reachable through `conninfo` while it is open."""
 
-    def __init__(self, database: str, *, folder: Path, on_progress: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        database: str,
+        *,
+        folder: Path,
+        timeouts: DatabaseTimeouts = DatabaseTimeouts(),  # noqa: B008 - frozen
+        on_progress: Callable[[str], None] | None = None,
+    ) -> None:
         self.embedded = database == EMBEDDED
-        self._conninfo = "" if self.embedded else normal_conninfo(database)
+        self._timeouts = timeouts
+        self._conninfo = "" if self.embedded else normal_conninfo(database, timeouts)
         self._server: EmbeddedPostgres | None = None
         if self.embedded:
             from tidegate.store.embedded import EmbeddedPostgres  # noqa: PLC0415 - what others than its users need not import
@@ -36,15 +46,20 @@ class Database:
 
     @property
     def conninfo(self) -> str:
-        """The libpq conninfo; it holds the password, if any, so it is not for showing."""
-        return self._conninfo
+        """The conninfo, with the limits of the platform; it holds the password, if any, so it is not for showing."""
+        return self._conninfo and with_limits(self._conninfo, self._timeouts)
+
+    @property
+    def for_application(self) -> str:
+        """The same with the limits for statements that are not the platform's own: those of handlers and applications."""
+        return self._conninfo and with_limits(self._conninfo, self._timeouts, application=True)
 
     def __enter__(self) -> Self:
         """Start or join the embedded server and migrate it; do nothing for any other."""
         if self._server is not None:
             server = self._server.__enter__()
             try:
-                self._conninfo = normal_conninfo(server.conninfo)
+                self._conninfo = normal_conninfo(server.conninfo, self._timeouts)
                 self.migrate()
             except BaseException:
                 self._server.__exit__(None, None, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -13,6 +13,8 @@ from tidegate.store.statements import statement
 from tidegate.store.weather import calling
 
 __all__ = ["Heart", "accuse"]
+
+LEAST: Final = 2.0  # seconds for a beat, however short the lease: a late one counts while nobody has declared the node dead
 
 
 class Heart:
@@ -26,7 +28,7 @@ class Heart:
         """Renew the node's lease; False: this identity was declared dead. Raises `DatabaseUnreachable` for weather."""
         try:
             if self._connection is None:
-                self._connection = connect(self._database)
+                self._connection = connect(self._database, within=max(lease, LEAST))
             with calling("heartbeat"):
                 params = {"node": node, "lease": lease, "status": status}
                 return self._connection.execute(statement("heartbeat"), params).fetchone() is not None

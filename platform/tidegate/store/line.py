@@ -19,7 +19,8 @@ from tidegate.failure import storable
 from tidegate.jobs import DamagedMeta, Job, State, Word
 from tidegate.lifecycle import Ack
 from tidegate.store.circuits import is_silent, recording, returning, run_steps
-from tidegate.store.connection import STATEMENT_TIMEOUT, RawJson, connect_async
+from tidegate.store.connection import RawJson, connect_async
+from tidegate.store.limits import IN_TRANSACTION, Limits, split
 from tidegate.store.poolers import pooled
 from tidegate.store.protocol import Applied, Claim, Claimed, Exchange, Places
 from tidegate.store.statements import statement
@@ -27,18 +28,25 @@ from tidegate.store.weather import calling, reading_circuits
 
 __all__ = ["PostgresLine", "ack_params", "places_of"]
 
-LOCKS: Final = "SET lock_timeout = '2s'"  # nothing here waits for rows longer than others hold them: milliseconds
 FROM_THE_START: Final = [(priority, 0) for priority in range(-100, 101)]
-BOUND: Final = "SET LOCAL statement_timeout = '10s'"  # STATEMENT_TIMEOUT
 
 
 class PostgresLine:
     """One connection, one verb at a time. After weather the connection is not used again: open another line."""
 
     def __init__(
-        self, connection: psycopg.AsyncConnection[Any], queue: str, *, node: str, kinds: Sequence[str], circuits: CircuitPlan
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        queue: str,
+        *,
+        node: str,
+        kinds: Sequence[str],
+        circuits: CircuitPlan,
+        limits: Limits,
     ) -> None:
+        self.uncertain = limits.uncertain
         self._connection = connection
+        self._limits = limits
         self._node = node
         self._scope = {"queue": queue, "node": node, "kinds": list(kinds)}
         self._plan = circuits
@@ -51,15 +59,9 @@ class PostgresLine:
         cls, database: str, queue: str, *, node: str, kinds: Sequence[str], circuits: CircuitPlan | None = None
     ) -> PostgresLine:
         """Connect."""
-        connection = await connect_async(database, prepare_threshold=1, row_factory=tuple_row)
-        if not pooled(connection):
-            try:
-                with calling("connect"):
-                    await connection.execute(LOCKS)
-            except BaseException:  # a cancellation, too: nobody else knows this connection yet
-                await connection.close()
-                raise
-        return cls(connection, queue, node=node, kinds=kinds, circuits=circuits or CircuitPlan())
+        connection = await connect_async(database, locks=True, prepare_threshold=1, row_factory=tuple_row)
+        *_, limits = split(database)
+        return cls(connection, queue, node=node, kinds=kinds, circuits=circuits or CircuitPlan(), limits=limits)
 
     async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
         """See `Line.exchange`. One Sync after the acks and one after the claim (protocol A1)."""
@@ -69,7 +71,7 @@ class PostgresLine:
         changes: list[Change] = []
         ack_seconds = 0.0
         with calling("claim" if claim and not acks else "ack"), reading_circuits():
-            async with asyncio.timeout(STATEMENT_TIMEOUT):
+            async with asyncio.timeout(self._limits.statement):
                 if acks and claim and not reports and not pooled(self._connection):
                     async with self._connection.pipeline() as pipeline:
                         acked = await self._ack(acks, now)
@@ -85,7 +87,7 @@ class PostgresLine:
                     if reports:
                         async with self._connection.pipeline(), self._connection.transaction():
                             if pooled(self._connection):
-                                await self._connection.execute(BOUND)
+                                await self._bound()
                             applied = await (await self._ack(acks, now)).fetchall()
                             changes = await self._record(applied, reports)
                     elif acks:
@@ -102,14 +104,14 @@ class PostgresLine:
     async def report(self, good: Good, reports: Sequence[Report] = ()) -> list[Change]:
         """See `Line.report`."""
         with calling("circuits"), reading_circuits():
-            async with asyncio.timeout(STATEMENT_TIMEOUT):
+            async with asyncio.timeout(self._limits.statement):
                 return await run_steps(recording(self._plan, good, reports, node=self._node), self._fetched)
 
     async def claim_suspects(self, n: int, *, alone: bool, alone_from: int) -> list[Job[bytes]]:
         """See `Line.claim_suspects`."""
         params = {**self._scope, **self._gates, "n": n, "alone": alone, "alone_from": alone_from}
         with calling("claim"), reading_circuits():
-            async with asyncio.timeout(STATEMENT_TIMEOUT):
+            async with asyncio.timeout(self._limits.statement):
                 cursor = await self._connection.cursor(binary=True).execute(statement("claim_suspects"), params)
                 return _in_order(_job(row, row[-1] or 0) for row in await cursor.fetchall())
 
@@ -163,7 +165,7 @@ class PostgresLine:
 
     async def _rows(self, name: str, params: dict[str, Any]) -> list[Any]:
         with calling(name):
-            async with asyncio.timeout(STATEMENT_TIMEOUT), self._bounded():
+            async with asyncio.timeout(self._limits.statement), self._bounded():
                 return await (await self._connection.execute(statement(name), params)).fetchall()
 
     @asynccontextmanager
@@ -173,8 +175,11 @@ class PostgresLine:
             yield
             return
         async with self._connection.transaction():
-            await self._connection.execute(BOUND)
+            await self._bound()
             yield
+
+    async def _bound(self) -> None:
+        await self._connection.execute(IN_TRANSACTION, self._limits.params())
 
 
 def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:

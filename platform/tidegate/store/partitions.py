@@ -16,6 +16,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
+from tidegate.store.limits import Limits
 from tidegate.store.poolers import pooled
 from tidegate.store.statements import statement
 
@@ -61,7 +62,7 @@ async def make_missing(connection: psycopg.AsyncConnection[Any]) -> int:
     return made
 
 
-async def drop_old(connection: psycopg.AsyncConnection[Any], ages: Mapping[str, float]) -> int:
+async def drop_old(connection: psycopg.AsyncConnection[Any], ages: Mapping[str, float], *, lock: float = 2.0) -> int:
     """Detach and drop what is outdated, and finish what an earlier call could not. Returns how many went."""
     existing = await _existing(connection)
     old = outdated(existing.attached, existing.today, ages)
@@ -69,8 +70,8 @@ async def drop_old(connection: psycopg.AsyncConnection[Any], ages: Mapping[str, 
     for partition in [*old, *abandoned]:
         if existing.own and not pooled(connection):
             if partition in old:
-                await _locked(connection, _ddl("partition_detach", partition))
-            await _locked(connection, _ddl("partition_drop", partition))
+                await _locked(connection, _ddl("partition_detach", partition), lock)
+            await _locked(connection, _ddl("partition_drop", partition), lock)
         else:
             await connection.execute(statement("partition_remove"), {"parent": partition.parent, "day": partition.day})
     return len(old) + len(abandoned)
@@ -86,9 +87,9 @@ class _Existing:
     own: bool
 
 
-async def _locked(connection: psycopg.AsyncConnection[Any], ddl: sql.Composed) -> None:
-    """Wait for locks two seconds at most; set for the session, since detaching concurrently takes no transaction around it."""
-    await connection.execute("SET lock_timeout = '2s'")
+async def _locked(connection: psycopg.AsyncConnection[Any], ddl: sql.Composed, lock: float) -> None:
+    """Wait for locks so long at most; set for the session, since detaching concurrently takes no transaction around it."""
+    await connection.execute("SELECT set_config('lock_timeout', %s, false)", [Limits(lock=lock).params()["lock"]])
     try:
         await connection.execute(ddl)
     finally:

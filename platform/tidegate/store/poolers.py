@@ -10,11 +10,15 @@ A pooler answers a client with a process id of its own making, while the server 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from tidegate.store.limits import IN_TRANSACTION, Limits
+
 if TYPE_CHECKING:
+    from sqlalchemy import Connection as SqlConnection
     from sqlalchemy import Engine
 
 __all__ = ["WHO_SERVES", "mind", "mind_engine", "pooled"]
@@ -33,18 +37,28 @@ def pooled(connection: psycopg.BaseConnection[Any]) -> bool:
     return connection.prepare_threshold is None
 
 
-def mind_engine(engine: Engine) -> None:
-    """Mind every connection that an SQLAlchemy engine will open."""
+def mind_engine(engine: Engine, limits: Limits) -> None:
+    """Mind every connection that an SQLAlchemy engine will open, and bound what runs on it."""
     from sqlalchemy import event  # noqa: PLC0415 - who has an engine has SQLAlchemy
 
-    event.listen(engine, "connect", _mind_new)
+    event.listen(engine, "connect", partial(_mind_new, limits))
+    event.listen(engine, "begin", partial(_bound_transaction, limits))
 
 
-def _mind_new(connection: Any, record: object) -> None:
+def _mind_new(limits: Limits, connection: Any, record: object) -> None:
     del record
+    own = getattr(connection, "driver_connection", connection)
     cursor = connection.cursor()
     cursor.execute(WHO_SERVES)
     [pid] = cursor.fetchone()
+    mind(own, pid)
+    if not pooled(own):
+        cursor.execute(limits.session(), limits.params())
     cursor.close()
-    connection.rollback()
-    mind(getattr(connection, "driver_connection", connection), pid)
+    connection.commit()
+
+
+def _bound_transaction(limits: Limits, connection: SqlConnection) -> None:
+    own = connection.connection.driver_connection
+    if isinstance(own, psycopg.BaseConnection) and pooled(own) and not own.autocommit:
+        connection.exec_driver_sql(IN_TRANSACTION, limits.params())

@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
-from sqlalchemy import CursorResult
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec
 from tidegate.errors import CircuitsUnreadable
@@ -22,12 +21,13 @@ from tidegate.lifecycle import Ack
 from tidegate.store import partitions
 from tidegate.store.bulk import COPY_FROM, copy_jobs
 from tidegate.store.circuits import Steps, moving, registering, run_steps
-from tidegate.store.connection import connect_async, sqlalchemy_url
+from tidegate.store.connection import connect_async
 from tidegate.store.gated import LOOKED_AT, Gated, gated_of
 from tidegate.store.health import DeadGroup, Health, RedriveHealth, TableHealth
 from tidegate.store.lanes import Lanes
+from tidegate.store.limits import split
 from tidegate.store.line import PostgresLine, ack_params
-from tidegate.store.poolers import mind_engine
+from tidegate.store.pool import fetch, make_engine
 from tidegate.store.protocol import (
     Buried,
     Controls,
@@ -52,19 +52,13 @@ _GROUPS = 10  # of dead letters, whose fingerprints become labels of a metric
 _RESCUE_BATCH = 1_000  # rows locked at once; a node that held more is rescued in several transactions
 
 
-def make_engine(database: str, *, pool_size: int = 5, overflow: int = 5) -> AsyncEngine:
-    """Return the SQLAlchemy engine over `database`; it connects when first used, and replaces connections that died unseen."""
-    engine = create_async_engine(sqlalchemy_url(database), pool_size=pool_size, max_overflow=overflow, pool_pre_ping=True)
-    mind_engine(engine.sync_engine)
-    return engine
-
-
 class PostgresStore:
     """`Store` on PostgreSQL 14 or newer; see `protocol.Store` for what each verb guarantees."""
 
     def __init__(self, database: str, engine: AsyncEngine, *, reach: Reach | None = None) -> None:
         self._database = database
         self._lanes = Lanes(database)
+        self._limits = split(database)[-1]
         self._reach = reach or Reach()
         self.engine = engine
 
@@ -129,16 +123,16 @@ class PostgresStore:
         """See `Store.rescue`."""
         with calling("rescue"):
             async with self.engine.begin() as connection:
-                rows = await _fetch(connection, "suspects", {"node": node, "n": _RESCUE_BATCH})
+                rows = await fetch(connection, "suspects", {"node": node, "n": _RESCUE_BATCH})
                 suspects = {row.id: _suspect(row) for row in rows}
                 if not suspects:
                     return []
                 acks = decide(list(suspects.values()))
-                applied = await _fetch(connection, "ack", ack_params(acks, node=node, now=0.0))
+                applied = await fetch(connection, "ack", ack_params(acks, node=node, now=0.0))
                 permits = [permit for row in applied if (permit := suspects[row.id].permit) is not None]
                 if permits:
                     back = {"names": [name for name, _ in permits], "gens": [gen for _, gen in permits]}
-                    await _fetch(connection, "circuit_return", back)
+                    await fetch(connection, "circuit_return", back)
         return [(suspects[row.id], State(row.state)) for row in applied]
 
     async def bury_unknown(
@@ -222,8 +216,8 @@ class PostgresStore:
         """See `Store.recount_permits`."""
         with calling("recount permits"), reading_circuits():
             async with self.engine.begin() as connection:
-                held = [row[0] for row in await _fetch(connection, "circuit_hold", {})]
-                return [(row[0], row[1]) for row in await _fetch(connection, "circuit_recount", {"names": held})] if held else []
+                held = [row[0] for row in await fetch(connection, "circuit_hold", {})]
+                return [(row[0], row[1]) for row in await fetch(connection, "circuit_recount", {"names": held})] if held else []
 
     async def gated(self, ready: Mapping[str, int]) -> list[Gated]:
         """See `Store.gated`."""
@@ -243,7 +237,7 @@ class PostgresStore:
 
     async def make_partitions(self) -> None:
         """See `Store.make_partitions`."""
-        connection = await connect_async(self._database)
+        connection = await connect_async(self._database, locks=True)
         with calling("make partitions"):
             async with connection:
                 await partitions.make_missing(connection)
@@ -251,10 +245,10 @@ class PostgresStore:
     async def prune(self, *, completed: float, cancelled: float, dead: float, most_dead: int) -> int:
         """See `Store.prune`."""
         ages = {"history_completed": completed, "history_cancelled": cancelled, "attempts": max(completed, cancelled)}
-        connection = await connect_async(self._database)
+        connection = await connect_async(self._database, locks=True)
         with calling("prune"):
             async with connection:
-                pruned = await partitions.drop_old(connection, ages)
+                pruned = await partitions.drop_old(connection, ages, lock=self._limits.lock)
                 pruned += await prune_rows(connection, dead=dead, most=most_dead)
                 await connection.execute(statement("forget_nodes"), {"age": 86_400.0})
                 with suppress(CircuitsUnreadable), reading_circuits():
@@ -271,19 +265,14 @@ class PostgresStore:
         with calling("circuits"), reading_circuits():
             async with self.engine.connect() as connection:
                 autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
-                return await run_steps(steps, partial(_fetch, autocommit))
+                return await run_steps(steps, partial(fetch, autocommit))
 
     async def _run(self, name: str, params: dict[str, Any] | None = None) -> list[Any]:
         with calling(name):
             async with self.engine.begin() as connection:
-                return await _fetch(connection, name, params or {})
+                return await fetch(connection, name, params)
 
 
 def _suspect(row: Any) -> Suspect:
     permit = None if row.permit_circuit is None else (row.permit_circuit, row.permit_gen)
     return Suspect(row.id, row.queue, row.kind, row.attempt, row.lease, row.crashes, row.age, permit, row.suspect)
-
-
-async def _fetch(connection: AsyncConnection, name: str, params: dict[str, Any]) -> list[Any]:
-    result: CursorResult[Any] = await connection.exec_driver_sql(statement(name), params)
-    return list(result.fetchall()) if result.returns_rows else []

@@ -207,6 +207,9 @@ class Unfinished:
 class Line(Protocol):
     """A connection of one queue's session, used by nobody else, one verb at a time."""
 
+    uncertain: float
+    """Seconds after which what was asked over such a connection, and abandoned, cannot take effect any more (protocol L6)."""
+
     async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
         """Apply the acks that still hold their lease, then claim; two transactions, so that neither undoes the other.
 

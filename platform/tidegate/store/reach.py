@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,20 +36,22 @@ logger = logging.getLogger("tidegate.database")
 
 ROW: Final = 5  # attempts that failed with none between them that did not: one alone may be the death of a backend
 NUMBERS: Final = CircuitConfig(
-    window="count", window_size=ROW, failure_rate=None, consecutive=ROW, open_for=0.5, open_cap=1.0, probes=1, needed=1,
-    probe_lease=15,  # longer than any attempt takes (connection.CONNECT_TIMEOUT)
+    window="count", window_size=ROW, failure_rate=None, consecutive=ROW, open_for=0.5, open_cap=1.0, probes=1, needed=1
 )  # fmt: skip
 
 
 class Reach:
     """Whether the database is to be connected to, as this process has found. Safe to share between threads."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic, rng: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, *, attempt: float = 10.0, clock: Callable[[], float] = time.monotonic, rng: Callable[[], float] | None = None
+    ) -> None:
         self.refused = 0
         """How many attempts were refused without asking the database."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._circuit = Circuit(NUMBERS, rng=rng or Random().random)
+        numbers = replace(NUMBERS, probe_lease=attempt * 1.5)  # longer than any attempt to connect takes
+        self._circuit = Circuit(numbers, rng=rng or Random().random)
         self._since: float | None = None
 
     def __repr__(self) -> str:

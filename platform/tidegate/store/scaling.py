@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tidegate.store.statements import statement
+from tidegate.store.pool import fetch
 from tidegate.store.weather import calling
 
 if TYPE_CHECKING:
-    from sqlalchemy import CursorResult
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = ["FleetNode", "Logged", "Order", "PostgresScaling", "ScalingStore", "Verdict"]
@@ -139,8 +138,7 @@ class PostgresScaling:
     async def _run(self, name: str, params: dict[str, Any] | None = None) -> list[Any]:
         with calling("autoscaler"):
             async with self._engine.begin() as connection:
-                result: CursorResult[Any] = await connection.exec_driver_sql(statement(name), params or {})
-                return list(result.fetchall())
+                return await fetch(connection, name, params)
 
 
 def _mapping(text: str | None) -> dict[str, Any]:

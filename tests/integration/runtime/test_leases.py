@@ -52,7 +52,7 @@ async def test_l3_a_late_result_does_not_touch_the_run_that_the_same_node_began_
 
 
 async def test_l6_jobs_claimed_without_an_answer_are_given_back(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidegate.runtime.upkeep.UNCERTAIN", 0.2)
+    monkeypatch.setattr("tidegate.store.limits.Limits.uncertain", 0.2)
     monkeypatch.setattr("tidegate.runtime.upkeep.RECONCILE_EVERY", 0.2)
     [job_id] = await stand.tide.enqueue_many([jobs.note.call(1)])
     async with stand.node() as node:

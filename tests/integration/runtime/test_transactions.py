@@ -18,8 +18,9 @@ from tests.support import jobs
 from tests.support.stand import Stand, until
 from tidegate import Node, Tidegate
 from tidegate.errors import UsageError
-from tidegate.runtime.transaction import AsyncTransaction, SyncTransaction, sync_engine
+from tidegate.runtime.transaction import AsyncTransaction, SyncTransaction
 from tidegate.store.connection import sqlalchemy_url
+from tidegate.store.pool import blocking_engine as pool_of
 
 
 def ids(stand: Stand) -> list[int]:
@@ -198,7 +199,7 @@ async def test_a_users_commit_on_ctx_connection_is_refused(stand: Stand) -> None
 
 
 async def test_a_users_commit_on_a_blocking_ctx_connection_is_refused(stand: Stand) -> None:
-    engine = sync_engine(stand.tide.engine)
+    engine = pool_of(stand.database)
     transaction = SyncTransaction(engine)
     for end in (transaction.connection.commit, transaction.connection.rollback):
         with pytest.raises(InvalidRequestError, match="commits with the ack"):

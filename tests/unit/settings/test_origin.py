@@ -59,7 +59,7 @@ def test_a_value_knows_where_it_was_written(settings, key, value, where):
 
 def test_every_key_of_every_queue_is_told_once(settings):
     keys = [origin.key for origin in settings.origins()]
-    assert len(keys) == len(set(keys)) == 10 + (22 + CIRCUIT) + 2 * (21 + CIRCUIT) + 3 * 14 + 2 + 3
+    assert len(keys) == len(set(keys)) == 10 + (22 + CIRCUIT) + 2 * (21 + CIRCUIT) + 3 * 14 + 2 + 3 + 6
 
 
 def test_the_database_of_another_variable_is_told_by_its_name(tmp_path, monkeypatch):
@@ -78,6 +78,7 @@ def test_the_tree_reads_as_the_file_does(settings):
     assert tree["queues"]["ml"]["demand"] == {"max": 9, "min": 0}
     assert list(tree) == [
         "database",
+        "database_timeouts",
         "jobs",
         "defaults",
         "queues",

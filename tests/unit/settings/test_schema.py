@@ -116,7 +116,7 @@ def descriptions(schema):
 
 def test_every_key_has_a_description():
     found = list(descriptions(json_schema()))
-    assert len(found) == 15 + 16 + 18 + 17 + 18 + 20 + 8 + 7 + 2 + 2 + 5 + 3 + 1 + 2 + 1
+    assert len(found) == 16 + 6 + 16 + 18 + 17 + 18 + 20 + 8 + 7 + 2 + 2 + 5 + 3 + 1 + 2 + 1
     assert [name for name, text in found if not text] == []
 
 

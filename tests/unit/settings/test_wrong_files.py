@@ -10,7 +10,7 @@ from tidegate.settings import InvalidSettings, Settings
 TIME = "expected a time such as 30, 30s, 1.5s, 250ms, 5m, 2h, 1d or 1h30m; got"
 SIZE = "expected a size such as 1024, 64KiB, 1MiB, 2GiB or 1MB; got"
 QUEUE_KEYS = "backoff, circuit, consumers, demand, executor, forensics, kill_after, max_args, max_attempts, max_jobs, max_log, max_memory, max_result, memory, poison_after, scaling and timeout"
-TOP_KEYS = "app_version, circuits, database, defaults, drain_timeout, jobs, lease, metrics, notifications, poll, queues, retention, snapshot and tracing"
+TOP_KEYS = "app_version, circuits, database, database_timeouts, defaults, drain_timeout, jobs, lease, metrics, notifications, poll, queues, retention, snapshot and tracing"
 NAME = "a queue's name has 1 to 63 letters, digits, - and _, and begins with a letter"
 LATER = "does not exist in this version"
 

@@ -31,18 +31,18 @@ class InsideTransactions:
 
     def prepare(self) -> None:
         """Import what it takes, so that no job pays for that."""
-        import tidegate.runtime.transaction  # noqa: F401, PLC0415 - SQLAlchemy, for those processes whose jobs may use it
+        from tidegate.runtime import transaction  # noqa: F401, PLC0415 - SQLAlchemy, for those processes whose jobs may use it
+        from tidegate.store import pool  # noqa: F401, PLC0415 - as above
 
     def begin(self, *, is_async: bool) -> AsyncTransaction | SyncTransaction:
         """See `Transactions.begin`."""
-        from tidegate.runtime.transaction import AsyncTransaction, SyncTransaction, blocking_engine  # noqa: PLC0415 - as above
-        from tidegate.store.connection import sqlalchemy_url  # noqa: PLC0415
-        from tidegate.store.postgres import make_engine  # noqa: PLC0415
+        from tidegate.runtime.transaction import AsyncTransaction, SyncTransaction  # noqa: PLC0415 - as above
+        from tidegate.store.pool import blocking_engine, make_engine  # noqa: PLC0415
 
         if is_async:
             self._engine = self._engine or make_engine(self._database, pool_size=1, overflow=0)
             return AsyncTransaction(self._engine)
-        self._blocking = self._blocking or blocking_engine(sqlalchemy_url(self._database), pool_size=1, overflow=0)
+        self._blocking = self._blocking or blocking_engine(self._database, pool_size=1, overflow=0)
         return SyncTransaction(self._blocking)
 
     async def finish(

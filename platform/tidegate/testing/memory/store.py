@@ -42,6 +42,8 @@ __all__ = ["MemoryLine", "MemoryStore"]
 class MemoryLine:
     """One session's way to the tables; see `Line`."""
 
+    uncertain = 11.0
+
     def __init__(
         self, database: MemoryDatabase, queue: str, node: str, kinds: Sequence[str], circuits: CircuitPlan | None = None
     ) -> None:

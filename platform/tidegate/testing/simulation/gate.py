@@ -132,6 +132,7 @@ class FaultyLine(_Faulty):
     def __init__(self, inner: Line, gate: Gate, weather: Weather) -> None:
         super().__init__(gate, weather)
         self._inner = inner
+        self.uncertain = inner.uncertain
 
     async def exchange(self, acks: Sequence[Ack], claim: Claim | None, *, now: float, reports: Sequence[Report] = ()) -> Exchange:
         """See `Line.exchange`. Acks and claim are two transactions: the first may land and the second not."""
