@@ -17,6 +17,7 @@ from tidegate.errors import DatabaseUnreachable, InvalidJob, Refused, UnknownKin
 from tidegate.handlers import Handler, Handlers, JobContext
 from tidegate.jobs import Cancelled, DamagedMeta, Done, Failed, Invalid, Job, Outcome, Released, State
 from tidegate.lifecycle import Ack
+from tidegate.records import record
 from tidegate.runtime.describing import Account
 from tidegate.runtime.executors import Executor, Raised, RunEnded
 from tidegate.runtime.run_log import RunLog, share
@@ -57,7 +58,7 @@ class Transactions(Protocol):
         """Let go what it holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Report:
     """What a run came to. `settled` acks were applied by the handler's own transaction; `lost` ones were refused there."""
 

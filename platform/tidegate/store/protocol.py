@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
+from tidegate.records import record
 from tidegate.store.gated import Gated
 from tidegate.store.health import Health
 
@@ -76,7 +77,7 @@ class Claimed:
     """Nothing was looked at, since some circuit holds jobs back: claim again, `gated`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Applied:
     """An ack that took effect, and the state that the job is in now (a wished-for cancellation changes it)."""
 
