@@ -234,8 +234,10 @@ class ErrorWriter(FunctionChild):
                 self._failing = False
 
     async def _write(self) -> None:
-        """Write down what waits, or wait for the write that is under way. One is not cut when this ends: nobody could know whether
-        the table has it, and what it has would be counted twice."""
+        """Write down what waits, or wait for the write that is under way.
+
+        One is not cut when this ends: nobody could know whether the table has it, and what it has would be counted twice.
+        """
         writing = self._writing = self._writing or spawn(self._flush(), name="errors: a write")
         try:
             await asyncio.shield(writing)
