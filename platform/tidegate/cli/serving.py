@@ -91,7 +91,8 @@ def leftovers(queues: Sequence[QueueView], served: Sequence[str]) -> Iterator[st
         parts = [f"{getattr(view, state):,} {state}" for state in ("ready", "running", "scheduled") if getattr(view, state)]
         if parts:
             why = "; paused" if view.paused else "" if view.queue in served else "; not served here"
-            yield f"{view.queue}: {', '.join(parts)}{why}"
+            held = f"; {view.gated:,} held back by circuits (tidegate circuits list)" if view.gated else ""
+            yield f"{view.queue}: {', '.join(parts)}{why}{held}"
 
 
 def _described(queue: QueueSettings) -> str:

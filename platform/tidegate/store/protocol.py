@@ -7,7 +7,7 @@ tries again. Dates are the store's; durations travel as seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -20,6 +20,7 @@ from tidegate.store.gated import Gated
 from tidegate.store.health import Health
 
 __all__ = [
+    "SOON",
     "UNKNOWN_AFTER",
     "Accusation",
     "Applied",
@@ -39,6 +40,9 @@ __all__ = [
     "Suspect",
     "Unfinished",
 ]
+
+SOON: Final = 1.0
+"""Seconds: what is due within them is as good as ready for whoever waits until nothing is left to do."""
 
 UNKNOWN_AFTER: Final = 60.0
 """Seconds after which a kind that no live node has named is known to none (protocol K1)."""
@@ -199,7 +203,7 @@ class QueueCounts:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """Queues with something to do now, and queues that would leave jobs behind (scheduled for later, or paused)."""
+    """Queues with something to do now, and queues that would leave jobs behind (scheduled for later, paused, held back)."""
 
     todo: tuple[str, ...]
     left: tuple[str, ...]
@@ -298,8 +302,11 @@ class Store(Protocol):
     async def health(self) -> Health:
         """Return how the database is; takes longer the more dead letters there are."""
 
-    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
-        """Return which of these queues have ready jobs of these kinds, running ones, or ones due within a second."""
+    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str], held: Collection[str] = ()) -> Unfinished:
+        """Return which of these queues have ready jobs of these kinds, running ones, or ones due within `SOON`.
+
+        Ready jobs of the kinds `held`, which circuits hold back, stay behind.
+        """
 
     async def know_circuits(self, plan: CircuitPlan, *, node: str) -> None:
         """Have a row for each of these circuits, closed where it is new, with the numbers and kinds of the plan."""
