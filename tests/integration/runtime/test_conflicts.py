@@ -9,8 +9,8 @@ import pytest
 
 from tests.support import jobs
 from tests.support.stand import Stand, until
+from tidegate import Node
 from tidegate.events import DatabaseFailed, Event, Restarted
-from tidegate.store import line
 
 DIVERT = """
 CREATE TABLE diverted (id integer PRIMARY KEY);
@@ -28,12 +28,12 @@ def set_for_all(stand: Stand, setting: str, value: str) -> None:
 
 
 @pytest.mark.long
-async def test_an_ack_that_loses_a_deadlock_is_told_again(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "LOCKS", "SET lock_timeout = '60s'")  # else it ends the wait before the deadlock is found
+async def test_an_ack_that_loses_a_deadlock_is_told_again(stand: Stand) -> None:
+    settings = stand.settings_with(database_timeouts={"lock": 60, "statement": 30})  # else one ends the wait before it is found
     stand.execute(DIVERT)
     set_for_all(stand, "deadlock_timeout", "4s")
     events: list[Event] = []
-    async with await psycopg.AsyncConnection.connect(stand.database) as other, stand.node() as node:
+    async with await psycopg.AsyncConnection.connect(stand.database) as other, Node(settings) as node:
         node.events.subscribe(events.append)
         await other.execute("SET deadlock_timeout = '60s'")
         await other.execute("SELECT 1 FROM diverted FOR UPDATE")
