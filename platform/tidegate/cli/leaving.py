@@ -1,7 +1,7 @@
 """The end of a process in which jobs have left something behind.
 
 A coroutine that swallows every cancellation keeps its loop from being closed, and so does a thread that a job has borrowed from the
-loop and that does not return: the process of a node that has long stopped would stay for ever.
+loop or started by itself and that does not return: the process of a node that has long stopped would stay for ever.
 It ends all the same, a moment later.
 """
 
@@ -20,13 +20,17 @@ __all__ = ["bounded_end", "write_last_words"]
 
 LEAVE_WITHIN: Final = 5.0  # seconds; the default of kill_after, which whoever runs on was given before
 FLUSH_WITHIN: Final = 2.0  # seconds; whoever is left behind may hold the lock of a log handler
-LEFT_BEHIND: Final = "what a job left behind does not end (the log names it); this process ends without it"
+LEFT_BEHIND: Final = "what a job left behind does not end; this process ends without it"
 
 
 @contextmanager
 def bounded_end(within: float = LEAVE_WITHIN, *, end: Callable[[int], None] = os._exit) -> Iterator[Callable[[int], None]]:
-    """Yield what is to be called with the exit code when all is done: a block that goes on `within` seconds later ends by `end`."""
-    over = threading.Event()
+    """Yield what is to be called with the exit code when all is done: a block that goes on `within` seconds later ends by `end`.
+
+    It goes on while threads run that were started in it, other than daemons: the interpreter would wait for them, too.
+    """
+    before, over = set(threading.enumerate()), threading.Event()
+    watching: list[threading.Thread] = []
 
     def watch(code: int) -> None:
         if not over.wait(within):
@@ -35,11 +39,15 @@ def bounded_end(within: float = LEAVE_WITHIN, *, end: Callable[[int], None] = os
             end(code)
 
     def done(code: int) -> None:
-        threading.Thread(target=watch, args=(code,), name="tidegate-leaving", daemon=True).start()
+        watching.append(threading.Thread(target=watch, args=(code,), name="tidegate-leaving", daemon=True))
+        watching[-1].start()
 
     try:
         yield done
     finally:
+        for thread in set(threading.enumerate()) - before if watching else ():
+            if not thread.daemon:
+                thread.join()
         over.set()
 
 

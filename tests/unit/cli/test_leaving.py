@@ -38,6 +38,19 @@ def test_a_coroutine_that_swallows_its_cancellation_does_not_keep_the_process(ca
     assert "what a job left behind does not end" in capsys.readouterr().err
 
 
+def test_a_thread_that_a_job_has_started_does_not_keep_the_process():
+    release, ended = threading.Event(), []
+
+    def end(code):
+        ended.append(code)
+        release.set()
+
+    with bounded_end(0.05, end=end) as done:
+        threading.Thread(target=release.wait, args=(60,)).start()
+        done(0)
+    assert ended == [0]
+
+
 def test_who_ends_in_time_ends_as_usual(capsys):
     ended = []
     with bounded_end(60.0, end=ended.append) as done:
