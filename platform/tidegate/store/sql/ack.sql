@@ -49,12 +49,10 @@ WITH acks AS MATERIALIZED (
     RETURNING j.id, j.queue, j.kind, j.priority, j.seq, j.attempt + (NOT a.charged)::integer AS attempt, j.lease, a.word, a.duration,
         a.finished_at, a.error_type, a.error_message, a.traceback, a.output, a.fingerprint, a.locals, a.state
 ), applied AS (
-    SELECT id, queue, kind, priority, seq, attempt, lease, word, duration, finished_at, error_type, error_message, traceback, output,
-        fingerprint, locals, state
+    SELECT id, attempt, lease, word, duration, finished_at, error_type, error_message, traceback, output, fingerprint, locals, state
     FROM gone
     UNION ALL
-    SELECT id, queue, kind, priority, seq, attempt, lease, word, duration, finished_at, error_type, error_message, traceback, output,
-        fingerprint, locals, state
+    SELECT id, attempt, lease, word, duration, finished_at, error_type, error_message, traceback, output, fingerprint, locals, state
     FROM kept
 ), archived AS (
     INSERT INTO tidegate.history (id, queue, kind, state, priority, attempt, lease, max_attempts, enqueued_at, run_at, started_at,
@@ -93,4 +91,4 @@ WITH acks AS MATERIALIZED (
     FROM (SELECT queue, priority, min(seq) AS seq FROM kept WHERE state = 'ready' GROUP BY queue, priority) AS places
     GROUP BY queue
 )
-SELECT id, lease, state, queue, priority, seq, (SELECT count(*) FROM told) AS told FROM applied
+SELECT id, lease, state, (SELECT count(*) FROM told) AS told FROM applied
