@@ -30,7 +30,6 @@ LAYERS = {
         "event_bus",
         "listeners",
         "plurals",
-        "records",
         "redaction",
         "settings",
         "handlers",

@@ -13,8 +13,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
-from tidegate.records import record
-
 __all__ = [
     "LONGEST_DELAY",
     "Cancel",
@@ -83,7 +81,7 @@ class DamagedMeta(dict[str, Any]):
     """An empty mapping in place of a meta that cannot be read; its job is invalid."""
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class NewJob:
     """A job that is about to be enqueued. `None` means: the enqueuer did not say, the node resolves it."""
 
@@ -99,7 +97,7 @@ class NewJob:
     meta: Mapping[str, Any] | None = None
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Job(Generic[A]):
     """A claimed job, held by a node under a lease. `args` is raw JSON until the runner decodes it for the handler."""
 

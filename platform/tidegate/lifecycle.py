@@ -41,7 +41,6 @@ from tidegate.jobs import (
     TimedOut,
     Word,
 )
-from tidegate.records import record
 
 __all__ = ["TRANSITIONS", "Ack", "ErrorRule", "Policy", "Tell", "applied_word", "settle"]
 
@@ -78,7 +77,7 @@ class Policy:
     """A job that crashed its process this many times is dead, whatever attempts are left."""
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Ack:
     """What the table is told of one job held under a lease."""
 

@@ -27,8 +27,7 @@ def all_nodes_killed(fleet: Fleet) -> None:
     """kill -9 of all nodes; three new ones start"""
     for node in list(fleet.nodes):
         fleet.lose(node)
-    for _ in range(3):
-        fleet.start_node()
+    fleet.start_nodes(3)
 
 
 def node_frozen(fleet: Fleet) -> None:

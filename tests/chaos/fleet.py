@@ -66,10 +66,16 @@ class Fleet:
     def start_node(self, **environ: str) -> NodeProcess:
         """Start one more node and wait until it serves."""
         with _environ(environ):
-            node = NodeProcess(self.through_proxy, self.folder)
-        node.wait_for("Ctrl-C drains", within=60)
-        self.nodes.append(node)
+            [node] = self.start_nodes(1)
         return node
+
+    def start_nodes(self, n: int) -> list[NodeProcess]:
+        """Start some at once, and wait until all of them serve."""
+        started = [NodeProcess(self.through_proxy, self.folder) for _ in range(n)]
+        self.nodes += started
+        for node in started:
+            node.wait_for("Ctrl-C drains", within=120)
+        return started
 
     def lose(self, node: NodeProcess) -> None:
         """Kill it with -9."""
@@ -92,6 +98,12 @@ class Fleet:
             [(date,)] = connection.execute("SELECT clock_timestamp()").fetchall()
         return date
 
+    def version(self) -> str:
+        """Return which PostgreSQL it is."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            [(version,)] = connection.execute("SHOW server_version").fetchall()
+        return f"PostgreSQL {version.split()[0]}"
+
     def rate(self, seconds: float) -> float:
         """Return how many jobs ended a second, over the last `seconds`."""
         with psycopg.connect(self.database, autocommit=True) as connection:
@@ -99,6 +111,12 @@ class Fleet:
                 "SELECT count(*) FROM tidegate.history WHERE finished_at > clock_timestamp() - %s * interval '1 second'", [seconds]
             ).fetchall()
         return float(ended) / seconds
+
+    def wait_until_at_work(self, within: float) -> None:
+        """Wait for the first jobs that ended: on a machine with other work they may take long to come."""
+        deadline = time.monotonic() + within
+        while not self.rate(1.0) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def left(self) -> int:
         """Return how many jobs are still in the table."""
@@ -150,8 +168,7 @@ def fleet_on(folder: Path, *, settings: Mapping[str, str] | None = None, nodes: 
         with Proxy(server.folder / ".s.PGSQL.5432") as proxy:
             fleet = Fleet(server, database, proxy, folder, afterwards)
             try:
-                for _ in range(nodes):
-                    fleet.start_node()
+                fleet.start_nodes(nodes)
                 yield fleet
             finally:
                 if fleet._feeding.is_set():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["Ledger", "Run"]
+__all__ = ["Ledger", "Run", "back_at", "overlaps", "recovery"]
 
 BUCKET = 0.5  # seconds
+STEADY = 4  # buckets over which the rate must be back, so that one good moment does not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,19 @@ def overlaps(runs: dict[int, list[Run]], lost: set[tuple[int, int]]) -> list[tup
 
 
 def recovery(database: str, rate: float, healed: Any) -> float | None:
-    """Return the seconds from `healed` (the database's date) to the end of the first half second with 90% of `rate` again."""
+    """Return the seconds from `healed` (the database's date) to the end of the first half second from which the rate was back."""
     with psycopg.connect(database, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT floor(extract(epoch FROM finished_at - %(healed)s) / %(bucket)s)::integer AS bucket, count(*)"
             " FROM tidegate.history WHERE finished_at >= %(healed)s GROUP BY bucket ORDER BY bucket",
             {"healed": healed, "bucket": BUCKET},
         ).fetchall()
-    return next(((bucket + 1) * BUCKET for bucket, ended in rows if ended >= 0.9 * rate * BUCKET), None)
+    return back_at(dict(rows), 0.9 * rate)
+
+
+def back_at(ended: Mapping[int, int], rate: float) -> float | None:
+    """Return when `rate` was there again, for two seconds, of the jobs that ended in each half second; None: never."""
+    for first in range(max(ended, default=-1) + 1):
+        if ended.get(first) and sum(ended.get(first + n, 0) for n in range(STEADY)) >= rate * STEADY * BUCKET:
+            return (first + 1) * BUCKET
+    return None
