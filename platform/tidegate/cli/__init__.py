@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tidegate.cli import failures
+from tidegate.cli import failures, streams
 from tidegate.cli.program import program
 from tidegate.cli.scope import Scope
 
@@ -19,9 +19,7 @@ __all__ = ["main"]
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding is, a job's text must not end us
+    streams.settle()
     scope = Scope()
     sys.excepthook = failures.excepthook(scope)
     code: int = program.main(args, prog_name="tidegate", standalone_mode=False, obj=scope)

@@ -6,7 +6,7 @@ for good   6 database unreachable   7 migration needed   124 waited long enough 
 
 from __future__ import annotations
 
-import os
+import errno
 import re
 import sys
 import traceback
@@ -18,11 +18,13 @@ import click
 from tidegate.cli.output import say
 from tidegate.cli.reaching import unreachable
 from tidegate.cli.scope import Scope
+from tidegate.cli.streams import drop_stdout
 from tidegate.errors import DatabaseUnreachable, TidegateError, UsageError, nearest
 
 __all__ = ["INTERRUPTED", "excepthook", "exit_code_of", "tell", "translated"]
 
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def exit_code_of(run: Callable[[], object], scope: Scope) -> int:
@@ -31,12 +33,16 @@ def exit_code_of(run: Callable[[], object], scope: Scope) -> int:
         run()
         sys.stdout.flush()
     except click.exceptions.Exit as ended:
-        return _flushed(ended.exit_code)
+        return _flushed(ended.exit_code, scope)
     except (KeyboardInterrupt, click.Abort):
         say("\ninterrupted")
         return INTERRUPTED
     except BrokenPipeError:
         return _nobody_reads()
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        return _unwritten(error, scope)
     except click.ClickException as error:
         return tell(translated(error), scope)
     except TidegateError as error:
@@ -131,17 +137,25 @@ def _plain(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def _flushed(code: int) -> int:
+def _flushed(code: int, scope: Scope) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _nobody_reads()
+    except OSError as error:
+        return _unwritten(error, scope)
     return code
 
 
 def _nobody_reads() -> int:
-    """Whoever read us has had enough (`| head`): that is no failure, and the interpreter's last flush must not complain either."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    os.close(devnull)
+    """Whoever read us has had enough (`| head`): that is no failure."""
+    drop_stdout()
     return 0
+
+
+def _unwritten(error: OSError, scope: Scope) -> int:
+    """What was to be read by somebody is not written whole, and nobody must take it for that."""
+    drop_stdout()
+    why = TidegateError(f"standard output cannot be written to: {error.strerror}", hint="is the disk full that it leads to?")
+    why.__cause__ = error
+    return tell(why, scope)
