@@ -53,7 +53,7 @@ chaos: setup ## Let every fault, or FAULT="node_killed half_open", befall a flee
 	$(PY) -m tests.chaos --runs "$(RUNS)" --page docs/explanation/chaos.md $(FAULT)
 
 bench: setup ## Measure everything, ratios beside their bars, pictures, into build/bench: SIZE=quick takes minutes, not an hour
-	$(PY) benchmarks/run.py $(if $(filter quick smoke,$(SIZE)),--$(SIZE))
+	$(PY) benchmarks/run.py $(if $(filter quick smoke,$(SIZE)),--$(SIZE),--pictures docs/pictures)
 
 bench-autoscaler: setup ## Hold a live platform against the simulator, for five minutes: waits, consumer-seconds, a picture
 	$(PY) benchmarks/autoscaler.py --picture docs/pictures/autoscaler.png

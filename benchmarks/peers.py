@@ -2,17 +2,19 @@
 
     python benchmarks/peers.py [--jobs N] [--runs N] [NAME ...]
 
-The peers are installed into an environment of their own (benchmarks/contestants/requirements.txt, into build/peers); celery and
-taskiq take part where redis-server is installed. Each is a program of benchmarks/contestants at its documented best; each job
-appends 16 bytes to a file, from which every figure of time is read. PostgreSQL syncs as it would in production; Redis appends to
-its file and syncs it every second. Printed are medians: jobs per second from the first job's beginning to the last one's, how that
-stands to the raw baseline (`nothing`: no retries, no heartbeat, no history), milliseconds from enqueue to the handler's first line
-on an idle worker, CPU seconds per 10,000 jobs of the worker and of the server, and the worker's memory.
+The peers are installed into environments of their own (benchmarks/contestants/requirements*.txt, into build/peers*); celery,
+taskiq, saq and streaq take part where redis-server is installed, oban where a Python of 3.12 or newer is. Each is a program of
+benchmarks/contestants at its documented best; each job appends 16 bytes to a file, from which every figure of time is read.
+PostgreSQL syncs as it would in production; Redis appends to its file and syncs it every second. Printed are medians: jobs per
+second from the first job's beginning to the last one's, how that stands to the raw baseline (`nothing`: no retries, no
+heartbeat, no history), milliseconds from enqueue to the handler's first line on an idle worker, CPU seconds per 10,000 jobs of
+the worker and of the server, and the worker's memory.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,8 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,9 @@ from working import cpu, rss
 
 HERE = ROOT / "benchmarks" / "contestants"
 PEERS = ROOT / "build" / "peers"
-POSTGRES = ("nothing", "tidegate", "pgqueuer", "chancy", "procrastinate")
-REDIS = ("celery", "taskiq")
+NEWER = ("python3.14", "python3.13", "python3.12")  # than this one may be: for oban
+POSTGRES = ("nothing", "tidegate", "pgqueuer", "oban", "chancy", "procrastinate")
+REDIS = ("celery", "taskiq", "saq", "streaq")
 STAMP = struct.Struct("<qq")
 PAUSE = 0.02
 LIMIT = 300.0
@@ -133,15 +135,41 @@ class Contestant:
         return [(sent, began) for sent, began in STAMP.iter_unpack(self._file.read_bytes())]
 
 
-def peers_python() -> Path:
-    """The interpreter of the environment that has the peers, made when it is not there."""
-    folder = PEERS
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "-r", str(HERE / "requirements.txt")], check=True)
-        (folder / "ready").touch()
-    return python
+def environment(folder: Path, requirements: str, python: str = sys.executable) -> Path:
+    """The interpreter of an environment that has these peers, made when it is not there or they have changed."""
+    inside, wanted = folder / "bin" / "python", (HERE / requirements).read_text("utf-8")
+    ready = folder / "ready"
+    if not ready.exists() or ready.read_text("utf-8") != wanted:
+        subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([str(inside), "-m", "pip", "install", "--quiet", "-r", str(HERE / requirements)], check=True)
+        ready.write_text(wanted, "utf-8")
+    return inside
+
+
+def newer_python() -> str | None:
+    """A Python of 3.12 or newer: this one, one on the path, or one that pyenv or uv has beside it."""
+    if sys.version_info >= (3, 12):
+        return sys.executable
+    beside = sorted(Path(sys.base_prefix).parent.glob("*3.1[2-9]*/bin/python3"))
+    for candidate in (*NEWER, *map(str, beside)):
+        with suppress(OSError):
+            ran = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
+            if ran.returncode == 0 and re.match(r"Python 3\.1[2-9]", ran.stdout):
+                return candidate
+    return None
+
+
+def interpreters(names: Sequence[str]) -> dict[str, Path]:
+    """Which interpreter each contestant runs in. One that cannot take part here is not among them."""
+    found = {"tidegate": Path(sys.executable)}
+    for name in names:
+        if name == "oban":
+            newer = newer_python()
+            if newer is not None:
+                found[name] = environment(PEERS.with_name("peers-oban"), "requirements-oban.txt", newer)
+        elif name != "tidegate" and (name not in REDIS or shutil.which("redis-server")):
+            found[name] = environment(PEERS, "requirements.txt")
+    return found
 
 
 @contextmanager
@@ -163,22 +191,21 @@ def redis(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 
 @contextmanager
-def contestant(name: str, peers: Path, folder: Path) -> Iterator[Contestant]:
+def contestant(name: str, python: Path, folder: Path) -> Iterator[Contestant]:
     """A contestant with a server of its own, so that none works on what another left behind."""
-    environment = {**os.environ, "STAMPS": str(folder / "stamps"), "PYTHONWARNINGS": "ignore"}
-    python = Path(sys.executable) if name == "tidegate" else peers
+    given = {**os.environ, "STAMPS": str(folder / "stamps"), "PYTHONWARNINGS": "ignore"}
     if name in REDIS:
         with redis(folder) as (url, process):
-            yield Contestant(name, python, process, {**environment, "CONTEST_REDIS": url, "CONTEST_DATABASE": ""})
+            yield Contestant(name, python, process, {**given, "CONTEST_REDIS": url, "CONTEST_DATABASE": ""})
         return
     with Server(settings={**DURABLE, "shared_buffers": "512MB"}) as server:
         database = server.create_database()
         pid = int((server.data / "postmaster.pid").read_text("utf-8").split()[0])
-        yield Contestant(name, python, psutil.Process(pid), {**environment, "CONTEST_DATABASE": database})
+        yield Contestant(name, python, psutil.Process(pid), {**given, "CONTEST_DATABASE": database})
 
 
-def measure(name: str, peers: Path, jobs: int, trickled: int) -> tuple[Drained, list[float]]:
-    with tempfile.TemporaryDirectory() as folder, contestant(name, peers, Path(folder)) as one:
+def measure(name: str, python: Path, jobs: int, trickled: int) -> tuple[Drained, list[float]]:
+    with tempfile.TemporaryDirectory() as folder, contestant(name, python, Path(folder)) as one:
         one.call("setup")
         return one.drain(jobs), one.latency(trickled)
 
@@ -190,16 +217,15 @@ def main() -> None:
     words.add_argument("--runs", type=int)
     asked = words.parse_args()
     jobs, rounds = asked.jobs or asked.size.pick(20_000, 10_000, 100), asked.runs or asked.size.pick(3, 1, 1)
-    present = POSTGRES + (REDIS if shutil.which("redis-server") else ())
-    names = [name for name in present if not asked.names or name in asked.names or name == "nothing"]
-    if asked.size is Size.SMOKE and not PEERS.exists():
-        names, peers = ["tidegate"], Path()  # nothing is installed for a test
-    else:
-        peers = peers_python()
+    wanted = [name for name in POSTGRES + REDIS if not asked.names or name in asked.names or name == "nothing"]
+    if asked.size is Size.SMOKE and not asked.names:
+        wanted = ["tidegate"]  # nothing is installed for a test
+    pythons = interpreters(wanted)
+    names = [name for name in wanted if name in pythons]
     runs: dict[str, list[tuple[Drained, list[float]]]] = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
-            runs[name].append(measure(name, peers, jobs, asked.size.pick(300, 300, 20)))
+            runs[name].append(measure(name, pythons[name], jobs, asked.size.pick(300, 300, 20)))
     print(f"{machine()}, {rounds} runs of {jobs:,} jobs in turns, medians")
     print(f"{'':14}{'of raw':>8}{'jobs/s':>9}{'P50 ms':>8}{'P99 ms':>8}{'worker s':>10}{'server s':>10}{'MiB':>6}")
     raw = statistics.median(drained.rate for drained, _ in runs[names[0]])
@@ -220,8 +246,10 @@ def main() -> None:
             "p99": p99,
             "waits": sorted(wait for _, times in found for wait in times),
         }
-    if not shutil.which("redis-server"):
-        print("celery and taskiq did not take part: redis-server is not installed")
+    for name in wanted:
+        if name not in pythons:
+            lacking = "redis-server is not installed" if name in REDIS else "no Python of 3.12 or newer was found"
+            print(f"{name} did not take part: {lacking}")
     report.write()
 
 

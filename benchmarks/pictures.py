@@ -17,10 +17,12 @@ def draw(figures: dict[str, Any], folder: Path) -> list[Path]:
         return []
     mpl.use("Agg")
     mpl.rcParams["svg.hashsalt"] = "tidegate"  # the same figures make the same file
+    mpl.rcParams["svg.fonttype"] = "none"  # text stays text
     made = []
     for name, needs, picture in PICTURES:
         if needs in figures:
-            file = folder / f"{name}.svg"
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / f"bench-{name}.svg"
             _drawn(picture, figures[needs], file)
             made.append(file)
     return made
@@ -33,7 +35,7 @@ def _drawn(picture: Callable[[Any, dict[str, Any]], None], figures: dict[str, An
     axes = figure.add_subplot()
     picture(axes, figures)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.text(1, -0.2, figures["machine"], transform=axes.transAxes, ha="right", fontsize=7, color="0.4")
+    axes.text(1, -0.22, figures["machine"], transform=axes.transAxes, va="top", ha="right", fontsize=7, color="0.4")
     figure.savefig(file, metadata={"Date": None})
 
 
@@ -41,7 +43,7 @@ def backlog(axes: Any, figures: dict[str, Any]) -> None:
     """Throughput against backlog."""
     rates = {f"{int(jobs):,}\nwait": rate for jobs, rate in figures["backlogs"].items()}
     rates |= {"others\nscheduled": figures["scheduled"], "others\nheld back": figures["gated"]}
-    rates |= dict(zip(("open transaction\nfirst tenth", "open transaction\nlast tenth"), figures["pinned"], strict=True))
+    rates |= dict(zip(("first tenth,\nopen\ntransaction", "last tenth,\nopen\ntransaction"), figures["pinned"], strict=True))
     bars = axes.bar(list(rates), list(rates.values()), color=["C0"] * len(figures["backlogs"]) + ["C1", "C1", "C2", "C2"])
     axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
@@ -75,8 +77,12 @@ def waits(axes: Any, figures: dict[str, Any]) -> None:
 
 def rates(axes: Any, figures: dict[str, Any]) -> None:
     """Jobs per second beside the server's own ceiling."""
-    found = {"claims and acks by pgbench": figures["pgbench"]} | {name: case["rate"] for name, case in figures["cases"].items()}
-    bars = axes.barh(list(found)[::-1], list(found.values())[::-1], color=["C0"] * (len(found) - 1) + ["0.7"])
+    found = {"claims and acks by pgbench": figures["pgbench"]}
+    if "raw" in figures:
+        found["raw loop over asyncpg"] = figures["raw"]["rate"]
+    beside = len(found)
+    found |= {name: case["rate"] for name, case in figures["cases"].items()}
+    bars = axes.barh(list(found)[::-1], list(found.values())[::-1], color=["C0"] * (len(found) - beside) + ["0.7"] * beside)
     axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
     axes.set_xlabel("jobs/s")
     axes.set_title("What nodes drain", fontsize=10)

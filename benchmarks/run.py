@@ -1,8 +1,9 @@
 """Everything that `make bench` measures, in one run on one machine: each script in turn, then the ratios beside the bars; pictures.
 
-    python benchmarks/run.py [--quick] [--into FOLDER]      FOLDER: build/bench unless said
+    python benchmarks/run.py [--quick] [--into FOLDER] [--pictures FOLDER]
 
-`FOLDER/figures.md` has the ratios first and the tables below them; each script's figures are beside it as JSON.
+The figures go to build/bench unless said; the pictures, too. `figures.md` has the ratios first and the tables below them; each
+script's figures are beside it as JSON.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import pictures
 from ground import ROOT, Size, machine, parser
 
 HERE = Path(__file__).parent
-SCRIPTS = ("enqueue", "drain", "flat", "executors", "peers", "startup", "metrics", "observing")
-POSTGRES_PEERS = ("pgqueuer", "chancy", "procrastinate")
-REDIS_PEERS = ("celery", "taskiq")
+SCRIPTS = ("enqueue", "drain", "flat", "executors", "peers", "startup", "metrics", "observing", "stacks")
+PSYCOPG_PEERS = ("oban", "chancy", "procrastinate")
+POSTGRES_PEERS = ("pgqueuer", *PSYCOPG_PEERS)
+REDIS_PEERS = ("celery", "taskiq", "saq", "streaq")
 
 Bar = tuple[str, Callable[[dict[str, Any]], float], float]
 """What is compared, the ratio out of all figures, and what it is to be at least."""
@@ -50,10 +52,11 @@ def flat(figures: dict[str, Any], place: int) -> float:
 
 BARS: tuple[Bar, ...] = (
     ("drain, of the raw loop", lambda f: peer(f, "tidegate", "rate") / peer(f, "nothing", "rate"), 0.4),
+    ("drain, of the raw loop in the same turns", lambda f: drain(f, "async, no-op") / f["drain"]["raw"]["rate"], 0.4),
     ("drain, of pgqueuer on asyncpg", lambda f: peer(f, "tidegate", "rate") / peer(f, "pgqueuer", "rate"), 1.5),
     (
         "drain, of the fastest on psycopg",
-        lambda f: peer(f, "tidegate", "rate") / best(f, ("chancy", "procrastinate"), "rate", max),
+        lambda f: peer(f, "tidegate", "rate") / best(f, PSYCOPG_PEERS, "rate", max),
         3.0,
     ),
     ("drain, of the fastest on Redis", lambda f: peer(f, "tidegate", "rate") / best(f, REDIS_PEERS, "rate", max), 1.0),
@@ -96,12 +99,19 @@ def flat_first(figures: dict[str, Any]) -> float:
 def ratios(figures: dict[str, Any]) -> Iterator[str]:
     """Return the lines of the table of ratios; what was not measured is left out and said so."""
     for name, ratio, bar in BARS:
-        try:
-            found = ratio(figures)
-        except (KeyError, IndexError, ValueError, ZeroDivisionError):
+        found = ratio_of(ratio, figures)
+        if found is None:
             yield f"{name:58}{'-':>8}{bar:8.2f}  not measured"
             continue
         yield f"{name:58}{found:8.2f}{bar:8.2f}  {'holds' if found >= bar else 'does not hold'}"
+
+
+def ratio_of(ratio: Callable[[dict[str, Any]], float], figures: dict[str, Any]) -> float | None:
+    """Return a ratio, None where something that it needs was not measured."""
+    try:
+        return ratio(figures)
+    except (KeyError, IndexError, ValueError, ZeroDivisionError):
+        return None
 
 
 def measured(name: str, folder: Path, size: Size) -> str:
@@ -122,6 +132,7 @@ def measured(name: str, folder: Path, size: Size) -> str:
 def main() -> None:
     words = parser(__doc__)
     words.add_argument("scripts", nargs="*", metavar="SCRIPT", help=f"of {', '.join(SCRIPTS)}; all unless given")
+    words.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw the pictures there")
     asked = words.parse_args()
     folder = asked.into or ROOT / "build" / "bench"
     names = asked.scripts or asked.size.pick(SCRIPTS, SCRIPTS, SCRIPTS[:1])
@@ -129,8 +140,10 @@ def main() -> None:
     told = [measured(name, folder, asked.size) for name in names]
     figures = {file.stem: json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")}
     table = "\n".join(["", f"{'ratio':58}{'is':>8}{'bar':>8}", *ratios(figures)])
-    drawn = pictures.draw(figures, folder)
+    drawn = pictures.draw(figures, asked.pictures or folder)
     print(table)
+    missed = [name for name, ratio, bar in BARS if (found := ratio_of(ratio, figures)) is not None and found < bar]
+    print(f"missed: {'; '.join(missed) or 'none'}")
     (folder / "figures.md").write_text("\n".join([f"{machine()}, size {asked.size}", table, "", *told]), "utf-8")
     print("\n" + "\n".join(str(file) for file in (folder / "figures.md", *drawn)))
     if any("it ended with" in each for each in told):

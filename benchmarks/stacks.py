@@ -7,7 +7,6 @@ answer took longer than two seconds.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -18,17 +17,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from ground import ROOT, Report, parser
+from tests.support import bad_jobs, jobs
+from tests.support.postgres import Server
+from tests.support.processes import NodeProcess
 
-from tests.support import bad_jobs, jobs  # noqa: E402 - needs the path above
-from tests.support.postgres import Server  # noqa: E402 - likewise
-from tests.support.processes import NodeProcess  # noqa: E402 - likewise
-
-from tidegate import Tidegate  # noqa: E402 - likewise
-from tidegate.introspection import ask_node  # noqa: E402 - likewise
-from tidegate.store import migrate  # noqa: E402 - likewise
-from tidegate.store.connection import connect  # noqa: E402 - likewise
+from tidegate import Tidegate
+from tidegate.introspection import ask_node
+from tidegate.store import migrate
+from tidegate.store.connection import connect
 
 QUEUES = """\
 jobs: [tests.support.jobs, tests.support.bad_jobs]
@@ -61,9 +58,11 @@ def spans(rounds: int, call: Callable[[], object]) -> list[float]:
 
 def main() -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    rounds, worst = parser.parse_args().rounds, 0.0
+    arguments = parser(__doc__)
+    arguments.add_argument("--rounds", type=int)
+    asked = arguments.parse_args()
+    rounds, worst = asked.rounds or asked.size.pick(10, 3, 1), 0.0
+    report = Report("stacks", asked, {"answers": {}})
     with ExitStack() as stack:
         server = stack.enter_context(Server())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -87,8 +86,10 @@ def main() -> int:
             words = [sys.executable, "-m", "tidegate", "workers", "stacks", name, str(job)]
             whole = spans(3, lambda words=words: subprocess.run(words, cwd=folder, env=environ, capture_output=True, check=True))  # type: ignore[misc]
             worst = max(worst, *answers)
+            report.figures["answers"][title] = [median(answers), max(answers), median(whole)]
             print(f"{title:<25}{1e3 * median(answers):>15.0f}{1e3 * max(answers):>9.0f}{1e3 * median(whole):>17.0f}")
         blocked.process.kill()
+    report.write()
     return 1 if worst > ALLOWED else 0
 
 

@@ -30,6 +30,7 @@ LAYERS = {
         "event_bus",
         "listeners",
         "plurals",
+        "records",
         "redaction",
         "settings",
         "handlers",

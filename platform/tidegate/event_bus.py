@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from tidegate.listeners import Listener
 
@@ -29,11 +29,20 @@ class Event:
     __slots__ = ()
 
 
+class _Subscription(NamedTuple):
+    """One handler, and what it hears of."""
+
+    handler: Callable[[Event], None]
+    kinds: tuple[type, ...]
+
+
 class Events:
     """One node's bus, or one client's."""
 
     def __init__(self) -> None:
-        self._handlers: list[Callable[[Event], None]] = []
+        self._handlers: list[_Subscription] = []
+        self._routes: dict[type[Event], list[Callable[[Event], None]]] = {}
+        """Who is called with which events, looked up once a kind."""
         self._listeners: list[Listener[Event]] = []
 
     def attach(self, handler: Callable[[Event], object]) -> Callable[[], None]:
@@ -55,27 +64,21 @@ class Events:
 
         return leave
 
-    def subscribe(self, handler: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `handler` in the emitter's turn, before `emit` returns; the returned function ends that.
+    def subscribe(self, handler: Callable[[Event], None], *kinds: type[Event]) -> Callable[[], None]:
+        """Call `handler` in the emitter's turn, before `emit` returns; the returned function ends that. No `kinds`: all events.
 
         For what is quick and never blocks. It is called on the node's loop, but by Enqueued, which comes from whatever thread
         enqueued. One that raises costs a line in the log.
         """
-        self._handlers = [*self._handlers, handler]  # replaced, not changed: an emit may be going through it
-
-        def leave() -> None:
-            left = list(self._handlers)
-            for at, each in enumerate(left):
-                if each is handler:
-                    del left[at]
-                    break
-            self._handlers = left
-
-        return leave
+        subscription = _Subscription(handler, kinds or (object,))
+        self._have([*self._handlers, subscription])
+        return lambda: self._have([each for each in self._handlers if each is not subscription])
 
     def emit(self, event: Event) -> None:
         """Hand `event` to everybody, in the order in which they came."""
-        for handler in self._handlers:
+        kind = type(event)
+        handlers = self._routes.get(kind)
+        for handler in self._route(kind) if handlers is None else handlers:
             try:
                 handler(event)
             except Exception:
@@ -89,13 +92,21 @@ class Events:
     def close(self, within: float) -> None:
         """Detach the attached handlers; wait up to `within` seconds in all until they have been told what happened before."""
         listeners, self._listeners = self._listeners, []
-        self._handlers = [each for each in self._handlers if each not in listeners]
+        self._have([each for each in self._handlers if each.handler not in listeners])
         for listener in listeners:
             listener.end()
         deadline = monotonic() + within
         for listener in listeners:
             if not listener.join(max(deadline - monotonic(), 0.0)):
                 logger.warning("%r did not end in time; it is left behind", listener)
+
+    def _have(self, handlers: list[_Subscription]) -> None:
+        self._handlers, self._routes = handlers, {}  # replaced, not changed: an emit may be going through them
+
+    def _route(self, kind: type[Event]) -> list[Callable[[Event], None]]:
+        routes = self._routes  # before the handlers: what is noted in routes that are replaced meanwhile is forgotten with them
+        routes[kind] = [each.handler for each in self._handlers if issubclass(kind, each.kinds)]
+        return routes[kind]
 
 
 emitting: ContextVar[Callable[[Event], None] | None] = ContextVar("tidegate_emitting", default=None)

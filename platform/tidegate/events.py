@@ -11,6 +11,7 @@ from typing import Any
 
 from tidegate.event_bus import CLOSE_WITHIN, Event, Events, announce, emitting
 from tidegate.jobs import Failure, State, Word
+from tidegate.records import record
 
 __all__ = [
     "CLOSE_WITHIN",
@@ -50,7 +51,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Enqueued(Event):
     """A job was inserted, or joined its caller's transaction."""
 
@@ -80,7 +81,7 @@ class Acked(Event):
     """Of those jobs whose run is in a trace: the id, the state told, and the run's `traceparent`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class JobStarted(Event):
     """A handler is about to run; `waited` is seconds from due to here."""
 
@@ -93,7 +94,7 @@ class JobStarted(Event):
     """The trace in which it was enqueued, where that is recorded."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class JobEnded(Event):
     """A job's ack was applied. `seconds` is how long its handler ran, None where it never started."""
 

@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
+from tidegate.records import record
+
 __all__ = [
     "LONGEST_DELAY",
     "Cancel",
@@ -81,7 +83,7 @@ class DamagedMeta(dict[str, Any]):
     """An empty mapping in place of a meta that cannot be read; its job is invalid."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NewJob:
     """A job that is about to be enqueued. `None` means: the enqueuer did not say, the node resolves it."""
 
@@ -97,7 +99,7 @@ class NewJob:
     meta: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Job(Generic[A]):
     """A claimed job, held by a node under a lease. `args` is raw JSON until the runner decodes it for the handler."""
 

@@ -41,6 +41,7 @@ from tidegate.jobs import (
     TimedOut,
     Word,
 )
+from tidegate.records import record
 
 __all__ = ["TRANSITIONS", "Ack", "ErrorRule", "Policy", "Tell", "applied_word", "settle"]
 
@@ -77,7 +78,7 @@ class Policy:
     """A job that crashed its process this many times is dead, whatever attempts are left."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ack:
     """What the table is told of one job held under a lease."""
 

@@ -52,6 +52,7 @@ def test_what_a_storm_does_is_worth_surviving() -> None:
         assert word in stories, f"no seed met: {word}"
 
 
+@pytest.mark.long  # and `make sim` plays it, too
 def test_a_seed_tells_the_same_story_each_time() -> None:
     assert simulate(7).story == simulate(7).story
     assert simulate(7).story != simulate(8).story

@@ -396,6 +396,12 @@ async def test_unfinished_tells_what_is_to_do_and_what_would_be_left(any_scene: 
     assert (unfinished.todo, unfinished.left) == (("analytics",), ("email", "ml"))
 
 
+async def test_ready_jobs_of_kinds_that_are_held_back_would_be_left(any_scene: Scene) -> None:
+    await any_scene.enqueue(new(kind="m:held"), new("analytics", kind="m:held"), new("analytics"), new("ml", kind="m:foreign"))
+    unfinished = await any_scene.store.unfinished(["email", "analytics", "ml"], ["shop.jobs:send"], ["m:held"])
+    assert (unfinished.todo, unfinished.left) == (("analytics",), ("email", "analytics"))
+
+
 async def test_acks_larger_than_any_buffer_go_with_a_claim(postgres_scene: Scene) -> None:
     line = await postgres_scene.line()
     await postgres_scene.enqueue(*[new()] * 6)

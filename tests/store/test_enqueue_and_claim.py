@@ -159,7 +159,7 @@ async def test_h3_an_enqueue_in_the_callers_transaction_is_told_at_its_commit(po
         caller.execute(statement("enqueue"), enqueue_params([new()], tell=True))
         assert list(listening.notifies(timeout=0.1)) == []
         caller.commit()
-        [told] = list(listening.notifies(timeout=5, stop_after=1))
+        [told] = list(listening.notifies(timeout=60, stop_after=1))
     assert '"email"' in told.payload
 
 

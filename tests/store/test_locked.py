@@ -24,7 +24,7 @@ def other(scene: Scene) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 @pytest.fixture(autouse=True)
 def _short_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "LOCKS", "SET lock_timeout = '100ms'")
+    monkeypatch.setitem(line.SESSION, "lock_timeout", "100ms")
 
 
 async def test_an_ack_that_waits_for_its_jobs_row_says_nothing_of_circuits(

@@ -224,10 +224,10 @@ def said_late(how: str) -> object:
             return "as if nothing had been"
 
 
-@job(queue="heavy", max_attempts=1, timeout=4.0)  # four interpreters are started within it
+@job(queue="heavy", max_attempts=1, timeout=4.0)  # four bare interpreters are started within it
 def has_a_tree_of_children(depth: int = 3) -> None:
-    script = "import subprocess, sys, time; n = int(sys.argv[1]); n and subprocess.Popen([sys.executable, '-c', sys.argv[2], str(n - 1), sys.argv[2]]); print(__import__('os').getpid(), flush=True); time.sleep(600)"
-    child = subprocess.Popen([sys.executable, "-c", script, str(depth), script], stdout=subprocess.PIPE)
+    script = "import subprocess, sys, time; n = int(sys.argv[1]); n and subprocess.Popen([sys.executable, '-ISc', sys.argv[2], str(n - 1), sys.argv[2]]); print(__import__('os').getpid(), flush=True); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-ISc", script, str(depth), script], stdout=subprocess.PIPE)
     assert child.stdout is not None
     for _ in range(depth + 1):
         trace(f"child {int(child.stdout.readline())}")

@@ -36,10 +36,14 @@ class OldPostgreSQL(socketserver.BaseRequestHandler):
         file.write(message(b"K", struct.pack("!II", 42, 0)) + READY)
         file.flush()
         column = b"pg_backend_pid\0" + struct.pack("!IhIhih", 0, 0, 23, 4, -1, 0)
-        row = message(b"T", struct.pack("!h", 1) + column) + message(b"D", struct.pack("!hI", 1, 2) + b"42")
-        while file.read(1) == b"Q":
+        described, row = message(b"T", struct.pack("!h", 1) + column), message(b"D", struct.pack("!hI", 1, 2) + b"42")
+        done = message(b"C", b"DONE\0")
+        answers = {  # to a statement with parameters, step by step: parse, bind, describe, execute, sync
+            b"P": message(b"1", b""), b"B": message(b"2", b""), b"D": described, b"E": row + done, b"S": READY,
+        }  # fmt: skip
+        while (kind := file.read(1)) in {b"Q", *answers}:
             asked = file.read(struct.unpack("!I", file.read(4))[0] - 4)
-            file.write((row if asked.startswith(b"SELECT") else b"") + message(b"C", b"DONE\0") + READY)
+            file.write(answers.get(kind) or (described + row if asked.startswith(b"SELECT") else b"") + done + READY)
             file.flush()
 
 

@@ -172,6 +172,28 @@ def test_a_subscriber_that_raises_costs_a_line(events, caplog):
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
+def test_a_subscriber_hears_of_the_kinds_it_named_and_of_no_others(events):
+    some, everything = [], []
+    events.subscribe(some.append, NodeLost, Enqueued)
+    leave = events.subscribe(everything.append)
+    told = [NodeLost("a"), QueueMended("email"), Enqueued("email", "k")]
+    for event in told:
+        events.emit(event)
+    leave()
+    events.emit(NodeLost("b"))
+    assert some == [told[0], told[2], NodeLost("b")]
+    assert everything == told
+
+
+def test_a_subscriber_that_comes_later_hears_what_comes_then(events):
+    early, late = [], []
+    events.subscribe(early.append)
+    events.emit(QueueMended("email"))
+    events.subscribe(late.append, QueueMended)
+    events.emit(QueueMended("email"))
+    assert (len(early), len(late)) == (2, 1)
+
+
 def test_a_subscriber_may_leave_while_it_is_told(events):
     seen = []
 

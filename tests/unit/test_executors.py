@@ -2,8 +2,10 @@
 
 import asyncio
 import contextvars
+import gc
 import threading
 import time
+import weakref
 from math import inf
 
 import pytest
@@ -439,3 +441,26 @@ async def test_a_thread_that_has_the_next_call_already_does_not_cost_the_last_on
             group.create_task(lane(n))
     assert stage.events == []
     assert stage.threads.abandoned == 0
+
+
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(stage):
+    class Log:
+        """Stands for whatever hangs on a run."""
+
+    limits = stage.limits()
+    limits.log = Log()
+    gone = weakref.ref(limits.log)
+
+    async def coroutine():
+        return 1
+
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        assert await stage.run(coroutine, limits) == 1
+        del limits
+        await asyncio.sleep(0)  # the loop forgets the step that it is in
+        assert gone() is None
+    finally:
+        if collects:
+            gc.enable()

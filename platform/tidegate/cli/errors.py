@@ -10,7 +10,7 @@ import click
 from tidegate.cli.lazy import Group
 from tidegate.cli.letter_filter import actor_options
 from tidegate.cli.output import emit_json, neutral, say
-from tidegate.cli.params import KIND, QUEUE, json_option, limit_option
+from tidegate.cli.params import KIND, NAMED, QUEUE, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_record, show_table
 from tidegate.cli.wording import count, moment
@@ -47,7 +47,7 @@ def errors() -> None:
 @errors.command("list")
 @click.option("--kind", "kinds", type=KIND, multiple=True, help="Of this kind; may be given several times.")
 @click.option("--queue", "queues", type=QUEUE, multiple=True, help="Of this queue; may be given several times.")
-@click.option("--text", metavar="TEXT", help="With this in the class, the message or the place.")
+@click.option("--text", type=NAMED, metavar="TEXT", help="With this in the class, the message or the place.")
 @click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, help="Open ones unless said.")
 @click.option("--all", "everything", is_flag=True, help="Resolved and muted ones, too.")
 @limit_option
@@ -74,7 +74,7 @@ def list_errors(
 
 
 @errors.command("show")
-@click.argument("fingerprint")
+@click.argument("fingerprint", type=NAMED)
 @json_option
 @click.pass_obj
 def show_error(scope: Scope, fingerprint: str, as_json: bool) -> None:
@@ -93,7 +93,7 @@ def show_error(scope: Scope, fingerprint: str, as_json: bool) -> None:
 
 
 @errors.command("resolve")
-@click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
+@click.argument("fingerprints", metavar="FINGERPRINT...", type=NAMED, nargs=-1, required=True)
 @actor_options
 @json_option
 @click.pass_obj
@@ -107,7 +107,7 @@ def resolve(scope: Scope, fingerprints: Sequence[str], why: str | None, actor: s
 
 
 @errors.command("mute")
-@click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
+@click.argument("fingerprints", metavar="FINGERPRINT...", type=NAMED, nargs=-1, required=True)
 @actor_options
 @json_option
 @click.pass_obj
@@ -118,7 +118,7 @@ def mute(scope: Scope, fingerprints: Sequence[str], why: str | None, actor: str 
 
 
 @errors.command("reopen")
-@click.argument("fingerprints", metavar="FINGERPRINT...", nargs=-1, required=True)
+@click.argument("fingerprints", metavar="FINGERPRINT...", type=NAMED, nargs=-1, required=True)
 @actor_options
 @json_option
 @click.pass_obj

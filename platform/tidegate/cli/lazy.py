@@ -141,5 +141,7 @@ def _shared_options() -> Sequence[click.Parameter]:
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     """Keep a shared option, wherever on the line it stands; the one nearest to the end counts."""
     scope = ctx.ensure_object(Scope)
+    if value == "":
+        raise click.BadParameter("it is empty; is a variable of the shell not set?", ctx, param)
     if value and param.name is not None:
         setattr(scope, param.name, value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from tidegate.cli.params import KIND, QUEUE, SECONDS
+from tidegate.cli.params import KIND, NAMED, QUEUE, SECONDS
 
 if TYPE_CHECKING:
     from tidegate.dead_letters import DeadLetterQueue, Wanted
@@ -55,13 +55,15 @@ class Choice:
 def filter_options(queue_option: str = "--queue") -> Callable[[F], F]:
     """Add the options that choose dead letters; `queue_option` is how the one of queues is called."""
     options = (
-        click.option("--group", "groups", multiple=True, metavar="FINGERPRINT", help="Of this group; its beginning is enough."),
+        click.option(
+            "--group", "groups", type=NAMED, multiple=True, metavar="FINGERPRINT", help="Of this group; its beginning is enough."
+        ),
         click.option("--kind", "kinds", type=KIND, multiple=True, help="Of this kind; may be given several times."),
         click.option(queue_option, "queues", type=QUEUE, multiple=True, help="Of this queue; may be given several times."),
         click.option("--reason", "reasons", type=click.Choice(REASONS), multiple=True, help="Dead for this reason."),
         click.option("--older-than", type=SECONDS, metavar="AGE", help="Dead for longer than this: 30m, 2h, 1d."),
         click.option("--newer-than", type=SECONDS, metavar="AGE", help="Dead for no longer than this."),
-        click.option("--text", metavar="TEXT", help="With this in the error's class or message, or in the kind."),
+        click.option("--text", type=NAMED, metavar="TEXT", help="With this in the error's class or message, or in the kind."),
     )
 
     def add(command: F) -> F:

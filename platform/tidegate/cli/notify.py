@@ -10,7 +10,7 @@ import click
 
 from tidegate.cli.lazy import Group
 from tidegate.cli.output import emit_json, say
-from tidegate.cli.params import JOB_ID, json_option, limit_option
+from tidegate.cli.params import JOB_ID, NAMED, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.tables import Column, show_table
 from tidegate.cli.wording import NOTHING, count, moment
@@ -41,7 +41,7 @@ def notify() -> None:
 
 
 @notify.command("test")
-@click.argument("channel", required=False)
+@click.argument("channel", type=NAMED, required=False)
 @json_option
 @click.pass_obj
 def test(scope: Scope, channel: str | None, as_json: bool) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "JOB_ID",
     "KIND",
     "LOOPBACK",
+    "NAMED",
     "PORT",
     "PRIORITY",
     "QUEUE",
@@ -137,7 +138,19 @@ class _Text(_Type):
             self.fail(f"{value[1:]} is not UTF-8 text", param, ctx)
 
 
-class _Completed(_Type):
+class _Named(_Type):
+    """Something that is named. The empty name is no name: `"$GROUP"` of a shell that has none would mean whatever there is."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name."""
+        if not str(value).strip():
+            self.fail("it is empty, which would mean anything; is a variable of the shell not set?", param, ctx)
+        return value
+
+
+class _Completed(_Named):
     name = "name"
 
     def __init__(self, known: Callable[[click.Context], list[str]]) -> None:
@@ -168,6 +181,7 @@ class _Names(_Completed):
 
 
 JOB_ID: Final = _JobId()
+NAMED: Final = _Named()
 RATE: Final = _Rate()
 SECONDS: Final = _Seconds()
 TIME: Final = _Time()

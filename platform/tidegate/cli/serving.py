@@ -6,13 +6,13 @@ import asyncio
 import logging
 import os
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from typing import Any, Final
 
 from tidegate import __version__
+from tidegate.cli.leaving import bounded_end, write_last_words
 from tidegate.cli.output import say
 from tidegate.cli.scope import Scope
 from tidegate.cli.signals import Signals
@@ -33,7 +33,6 @@ from tidegate.supervision import ChildSpec, Reason, spawn
 
 __all__ = ["banner", "leftovers", "serve"]
 
-FLUSH_WITHIN: Final = 2.0  # seconds; whoever blocks the loop may hold the lock of a log handler
 UNHEALTHY: Final = 5  # an exit code; see cli/failures.py
 LOOK: Final = 0.2  # seconds between two looks at whether anything is left to do
 DRAINING: Final = "draining: nothing more is claimed; a second one stops now"
@@ -64,8 +63,8 @@ def serve(scope: Scope, queues: Sequence[str] | None, *, until_empty: bool, metr
                 on_progress=say,
             )
         node.events.subscribe(log_event)
-        with job_prints_kept():
-            return asyncio.run(_run(scope, node, addresses, until_empty=until_empty))
+        with job_prints_kept(), bounded_end() as done:
+            return asyncio.run(_run_to_its_end(scope, node, addresses, done, until_empty=until_empty))
 
 
 def banner(node: Node, status: SchemaStatus, addresses: Sequence[str]) -> Iterator[str]:
@@ -91,7 +90,8 @@ def leftovers(queues: Sequence[QueueView], served: Sequence[str]) -> Iterator[st
         parts = [f"{getattr(view, state):,} {state}" for state in ("ready", "running", "scheduled") if getattr(view, state)]
         if parts:
             why = "; paused" if view.paused else "" if view.queue in served else "; not served here"
-            yield f"{view.queue}: {', '.join(parts)}{why}"
+            held = f"; {view.gated:,} held back by circuits (tidegate circuits list)" if view.gated else ""
+            yield f"{view.queue}: {', '.join(parts)}{why}{held}"
 
 
 def _described(queue: QueueSettings) -> str:
@@ -99,6 +99,17 @@ def _described(queue: QueueSettings) -> str:
     size = str(most) if least == most else f"{least}-{most}"
     held = f", up to {queue.demand.max} jobs each" if queue.demand.max > 1 else ""
     return f"{size} {'consumer' if most == 1 else 'consumers'}, {queue.executor}{held}"
+
+
+async def _run_to_its_end(
+    scope: Scope, node: Node, addresses: Sequence[str], done: Callable[[int], None], *, until_empty: bool
+) -> int:
+    code = 1
+    try:
+        code = await _run(scope, node, addresses, until_empty=until_empty)
+    finally:
+        done(code)
+    return code
 
 
 async def _run(scope: Scope, node: Node, addresses: Sequence[str], *, until_empty: bool) -> int:
@@ -129,9 +140,7 @@ async def _run(scope: Scope, node: Node, addresses: Sequence[str], *, until_empt
 
 def _end_blocked() -> None:
     """End the process from the watchdog's thread, whatever the others do: what can be written within a moment is."""
-    flushing = threading.Thread(target=logging.shutdown, name="last words", daemon=True)
-    flushing.start()
-    flushing.join(FLUSH_WITHIN)
+    write_last_words()
     os._exit(UNHEALTHY)
 
 

@@ -9,7 +9,7 @@ import click
 
 from tidegate.cli.lazy import Group
 from tidegate.cli.output import data, emit_json, say
-from tidegate.cli.params import JOB_ID, json_option, limit_option
+from tidegate.cli.params import JOB_ID, NAMED, json_option, limit_option
 from tidegate.cli.scope import Scope
 from tidegate.cli.stacks import stack_lines
 from tidegate.cli.tables import Column, show_record, show_table
@@ -105,7 +105,7 @@ def list_workers(scope: Scope, lost: bool, limit: int, as_json: bool) -> None:
 
 
 @workers.command("show")
-@click.argument("node")
+@click.argument("node", type=NAMED)
 @TIMEOUT
 @json_option
 @click.pass_obj
@@ -128,7 +128,7 @@ def show_worker(scope: Scope, node: str, timeout: float, as_json: bool) -> None:
 
 
 @workers.command("stacks")
-@click.argument("node")
+@click.argument("node", type=NAMED)
 @click.argument("job", type=JOB_ID, metavar="[JOB]", required=False)
 @TIMEOUT
 @json_option
@@ -155,7 +155,7 @@ def show_stacks(scope: Scope, node: str, job: int | None, timeout: float, as_jso
 
 
 @workers.command("drain")
-@click.argument("node")
+@click.argument("node", type=NAMED)
 @click.option("--wait", is_flag=True, help="Return once it has ended, or left the fleet.")
 @TIMEOUT
 @json_option

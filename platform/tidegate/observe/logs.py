@@ -74,7 +74,8 @@ def log_event(event: Event) -> None:
     """Write a line about `event` where a person should know: `events.subscribe(log_event)`."""
     match event:
         case JobEnded(state=State.COMPLETED | State.CANCELLED):
-            logger.debug("job %d (%s): %s", event.job_id, event.kind, event.word, extra=_fields(event, outcome=event.word))
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("job %d (%s): %s", event.job_id, event.kind, event.word, extra=_fields(event, outcome=event.word))
         case JobRetried(word=word, delay=delay, failure=failure):
             what = f"{word.replace('_', ' ')}{_said(failure)}"
             fields = _fields(event, outcome=word, error=failure.type if failure else None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tidegate.events import DeadLettered, Event, JobEnded, JobRetried
 from tidegate.jobs import Job, State
 from tidegate.lifecycle import Ack, applied_word
@@ -12,12 +10,13 @@ from tidegate.spans import trace_of
 __all__ = ["endings"]
 
 
-def endings(job: Job[bytes], ack: Ack, state: State) -> Iterator[Event]:
-    """Yield the events of an attempt whose ack left its job in `state`."""
+def endings(job: Job[bytes], ack: Ack, state: State) -> list[Event]:
+    """Return the events of an attempt whose ack left its job in `state`."""
     trace = trace_of(ack.traceparent)
     word = applied_word(ack, state)
-    yield JobEnded(job.queue, job.kind, job.id, job.attempt, word, state, ack.duration, ack.failure, trace)
+    events: list[Event] = [JobEnded(job.queue, job.kind, job.id, job.attempt, word, state, ack.duration, ack.failure, trace)]
     if state is State.SCHEDULED and ack.failure is not None:
-        yield JobRetried(job.queue, job.kind, job.id, job.attempt, word, ack.delay, ack.failure, trace)
+        events.append(JobRetried(job.queue, job.kind, job.id, job.attempt, word, ack.delay, ack.failure, trace))
     elif state is State.DEAD and ack.reason is not None:
-        yield DeadLettered(job.queue, job.kind, job.id, ack.reason.value, job.attempt, ack.failure, trace)
+        events.append(DeadLettered(job.queue, job.kind, job.id, ack.reason.value, job.attempt, ack.failure, trace))
+    return events

@@ -25,7 +25,7 @@ from tidegate.fingerprint import Application, Fingerprint, fingerprint_of_text
 from tidegate.jobs import Failure, State, Word
 from tidegate.plurals import noun
 from tidegate.store.protocol import ErrorTally, Store
-from tidegate.supervision import FunctionChild, Reason, Shutdown
+from tidegate.supervision import FunctionChild, Reason, Shutdown, spawn
 
 __all__ = ["ErrorTracker", "ErrorWriter", "RecentError"]
 
@@ -123,6 +123,8 @@ class ErrorTracker:
     def on_event(self, event: Event) -> None:
         """Count a failed attempt, or the death of a job that no attempt was left to."""
         match event:
+            case JobEnded(failure=None):
+                pass  # first of all, as most of them
             case JobEnded(failure=Failure() as failure, word=word) if word in FAILURES:
                 self._note(failure, event.queue, event.kind, event.job_id, dead=event.state is State.DEAD)
             case DeadLettered(failure=Failure() as failure, attempt=0):
@@ -193,6 +195,7 @@ class ErrorWriter(FunctionChild):
         self._emit = emit
         self._rng = rng
         self._failing = False
+        self._writing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<ErrorWriter pending={self._tracker.pending}>"
@@ -206,8 +209,13 @@ class ErrorWriter(FunctionChild):
         await super().stop(reason, timeout)
         try:
             async with asyncio.timeout(LAST_WORDS):
-                await self._flush()
+                if self._writing is not None:
+                    await self._write()
+                await self._write()
         except (TimeoutError, DatabaseUnreachable) as error:
+            if self._writing is not None:
+                self._writing.cancel()
+                await asyncio.wait({self._writing})
             logger.warning(
                 "%s could not be written down (%s)", noun(self._tracker.pending, "group of errors", "groups of errors"), error
             )
@@ -216,7 +224,7 @@ class ErrorWriter(FunctionChild):
         while True:
             await asyncio.sleep(FLUSH_EVERY * self._rng.uniform(0.8, 1.2))
             try:
-                await self._flush()
+                await self._write()
             except DatabaseUnreachable as error:
                 if not self._failing:
                     logger.warning("errors cannot be written down (%s); they wait", error)
@@ -224,6 +232,18 @@ class ErrorWriter(FunctionChild):
                 self._emit(DatabaseFailed("errors", str(error)))
             else:
                 self._failing = False
+
+    async def _write(self) -> None:
+        """Write down what waits, or wait for the write that is under way.
+
+        One is not cut when this ends: nobody could know whether the table has it, and what it has would be counted twice.
+        """
+        writing = self._writing = self._writing or spawn(self._flush(), name="errors: a write")
+        try:
+            await asyncio.shield(writing)
+        finally:
+            if writing.done():
+                self._writing = None
 
     async def _flush(self) -> None:
         tallies = self._tracker.take()

@@ -98,8 +98,9 @@ class JobConsumer(Consumer[Any]):
     async def run_batch(self, batch: list[Job[bytes]]) -> None:
         """Run one call's jobs and report each."""
         clock = asyncio.get_running_loop().time
-        waited = max(self._session.started(job) for job in batch)
-        self._under_way, self.busy, began = len(batch), True, clock()
+        began = clock()
+        waited = max([self._session.started(job, began) for job in batch])
+        self._under_way, self.busy = len(batch), True
         try:
             reports = await self._runner.run(batch, self._lease_is_lost)
         finally:

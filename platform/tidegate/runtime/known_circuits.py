@@ -151,6 +151,10 @@ class KnownCircuits:
         breaker = self.of_kind(job.kind)
         return breaker.spec.name if breaker is not None and breaker.gates and breaker.gen > job.circuit_gen else None
 
+    def held(self, until: float) -> set[str]:
+        """Return this node's kinds whose circuits let nothing through, and by the clock alone will not before `until`."""
+        return {kind for kind, name in self.plan.by_kind.items() if self[name].shut and self[name].due_at() > until}
+
     def let_through(self) -> set[str]:
         """Return this node's circuits that give permits now: their jobs are to be looked for."""
         return {name for name in self.plan.specs if self[name].gates and not self[name].shut}

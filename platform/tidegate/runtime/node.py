@@ -22,7 +22,7 @@ from tidegate.spans import found
 from tidegate.store.database import Database
 from tidegate.store.pool import UNBOUNDED, make_engine
 from tidegate.store.postgres import PostgresStore
-from tidegate.store.protocol import Unfinished
+from tidegate.store.protocol import SOON, Unfinished
 from tidegate.store.reach import Reach
 from tidegate.supervision import ChildSpec, Reason, Shutdown
 
@@ -134,7 +134,8 @@ class Node:
         """Return what is left for this node to do, and what it would leave behind."""
         if self._store is None:
             raise RuntimeError("this node does not run")
-        return await self._store.unfinished(self.queues, self.handlers.kinds())
+        held = self.supervisor.circuits.held(asyncio.get_running_loop().time() + SOON)
+        return await self._store.unfinished(self.queues, [kind for kind in self.handlers.kinds() if kind not in held], held)
 
     async def _open(self) -> PostgresStore:
         engine = make_engine(self._database.conninfo)

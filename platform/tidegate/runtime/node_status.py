@@ -41,9 +41,11 @@ class Done:
 
     def on_event(self, event: Event) -> None:
         """Count a job whose handler was run, and one that is ready or running no more."""
-        if isinstance(event, JobEnded) and event.state is not State.READY:
+        if not isinstance(event, JobEnded):
+            return
+        if event.state is not State.READY:
             self._gone[event.queue] += 1
-        if isinstance(event, JobEnded) and event.seconds is not None:
+        if event.seconds is not None:
             self._jobs[event.queue] += 1
             self._last[event.queue] = asyncio.get_running_loop().time()
 

@@ -83,12 +83,15 @@ class Outbox:
 
     def doubtful(self, acks: Sequence[Ack], applied: Collection[int]) -> list[Ack]:
         """Return those refused acks that may have landed when they were sent before."""
+        if not self._unsure:
+            return []
         return [ack for ack in acks if ack.job_id not in applied and (ack.job_id, ack.lease) in self._unsure]
 
     def answered(self, ack: Ack) -> Job[bytes]:
         """Forget an ack that was answered, and return its job."""
         del self._acks[ack.job_id]
-        self._unsure.discard((ack.job_id, ack.lease))
+        if self._unsure:
+            self._unsure.discard((ack.job_id, ack.lease))
         job = self._held.pop(ack.job_id)[0]
         self._gone(job)
         return job
@@ -110,7 +113,8 @@ class Outbox:
             self._gone(job)
 
     def _gone(self, job: Job[bytes]) -> None:
-        self.unwanted.discard(job.id)
+        if self.unwanted:
+            self.unwanted.discard(job.id)
         self._on_gone(job.id)
         self.on_end(job)
 

@@ -17,6 +17,7 @@ from traceback import FrameSummary
 from types import FrameType
 from typing import Any, Final
 
+from tidegate.records import record
 from tidegate.runtime.usage import used
 from tidegate.supervision import ProcessChild, frames_of
 
@@ -38,7 +39,7 @@ CHILDREN: Final = 10  # tasks that a handler waits for, of which more would be n
 _FRAME: Final = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<name>.*)')
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class InTask:
     """A coroutine on the loop of that thread."""
 

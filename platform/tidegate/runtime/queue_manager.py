@@ -8,6 +8,7 @@ nobody. Stopping goes the other way round, so that acks outlive consumers.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -218,6 +219,7 @@ class QueueManager(Supervisor):
                 runs=services.runs,
                 node=self._lease.node,
                 spans=services.spans,
+                clock=asyncio.get_running_loop().time,
             )
         return ConsumerPool(
             queue.name,

@@ -132,9 +132,9 @@ class QueueSession(FunctionChild):
 
     # What consumers and stages say.
 
-    def started(self, job: Job[bytes]) -> float:
+    def started(self, job: Job[bytes], now: float) -> float:
         """A handler is about to run; return the seconds from due to here."""
-        waited = self._outbox.waited(job, self._now())
+        waited = self._outbox.waited(job, now)
         trace_id = sampled_trace(job.meta) if job.meta else None
         self._emit(JobStarted(job.queue, job.kind, job.id, job.attempt, waited, trace_id))
         return waited

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tidegate import __version__
 from tidegate.backoff import exponential
 from tidegate.circuit.assignment import assign
-from tidegate.events import Events, QueueBroken, QueueMended, Restarted
+from tidegate.events import Acked, Claimed, DeadLettered, Events, JobEnded, QueueBroken, QueueMended, Restarted
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handlers
 from tidegate.notifications.telling import telling
@@ -93,12 +93,12 @@ class QueueSupervisor(Supervisor):
         self._handlers, self._spans = handlers, spans
         self._rng = Random(seed)  # seeded from the system unless a test says otherwise; ids come from it, too
         if spans is not None:
-            self.events.subscribe(spans.on_event)
+            self.events.subscribe(spans.on_event, Claimed, Acked)
         self._assignment = assign(settings, handlers, rng=self._rng.random)
         self.circuits = KnownCircuits(self._assignment.plan)
         self._end_process, self._equipment = end_process, equipment
         self._done = Done()
-        self.events.subscribe(self._done.on_event)
+        self.events.subscribe(self._done.on_event, JobEnded)
         self.scaling = NodeScaling(settings, self.queues, ports, self._done)
         self.runs = Runs(emit=self.events.emit, keeps_time=True)
         self.switchboard = Switchboard(self.runs)
@@ -110,7 +110,7 @@ class QueueSupervisor(Supervisor):
         self._application = Application(handlers.modules)
         self._versions = versions_of(settings)
         self.errors = ErrorTracker()
-        self.events.subscribe(self.errors.on_event)
+        self.events.subscribe(self.errors.on_event, JobEnded, DeadLettered)
         self._forensics = self._coroner()
         self._maintenance = Maintenance(
             store=ports.store,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.circuit.judge import once
@@ -17,9 +16,10 @@ from tidegate.errors import DatabaseUnreachable, InvalidJob, Refused, UnknownKin
 from tidegate.handlers import Handler, Handlers, JobContext
 from tidegate.jobs import Cancelled, DamagedMeta, Done, Failed, Invalid, Job, Outcome, Released, State
 from tidegate.lifecycle import Ack
+from tidegate.records import record
 from tidegate.runtime.describing import Account
 from tidegate.runtime.executors import Executor, Raised, RunEnded
-from tidegate.runtime.run_log import RunLog, share
+from tidegate.runtime.run_log import share
 from tidegate.runtime.runs import Run, Runs
 from tidegate.runtime.settlement import Settlement
 from tidegate.supervision import spawn
@@ -57,7 +57,7 @@ class Transactions(Protocol):
         """Let go what it holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Report:
     """What a run came to. `settled` acks were applied by the handler's own transaction; `lost` ones were refused there."""
 
@@ -68,25 +68,23 @@ class Report:
     unsure: bool = False
 
 
-@dataclass(slots=True)
+@record(frozen=True, slots=True)
 class _Ended:
     """A run that is over: what was called, and what came of it."""
 
     handler: Handler
-    jobs: Sequence[Job[bytes]]
-    outcomes: Mapping[int, Outcome]
-    started: float
-    ended: float
-    raised: bool
+    run: Run
     account: Account
-    log: RunLog
-    abandoned: bool = False
+    outcomes: Mapping[int, Outcome]
+    at: float
+    raised: bool = False
 
     @property
     def output(self) -> str | None:
         """What each of its jobs keeps of what it logged."""
-        text = self.log.text()
-        return share(self.account.clean(text), len(self.jobs), self.log.limit) if text else None
+        log = self.run.log
+        text = log.text()
+        return share(self.account.clean(text), len(self.run.jobs), log.limit) if text else None
 
 
 class JobRunner(Protocol):
@@ -163,32 +161,30 @@ class Runner:
             return told(jobs, await self._settlement.all_examined(jobs, acks), span)
         transaction = self._transactions.begin(is_async=handler.is_async) if handler.wants_context else None
         try:
-            run = await self._attempt(handler, jobs, transaction, cancelled)
+            ended = await self._attempt(handler, jobs, transaction, cancelled)
         except BaseException:  # this run is asked to end: its writes go, the job is handed back by the consumer
             if transaction is not None:
                 await self._transactions.discard(transaction)
             raise
-        acks = await self._settlement.all_examined(jobs, [self._ack(run, job) for job in jobs])
+        acks = await self._settlement.all_examined(jobs, [self._ack(ended, job) for job in jobs])
         reports = told(jobs, once(acks) if len(acks) > 1 else acks, span)
         if transaction is None or not transaction.used:
             return reports
-        if run.abandoned:  # whoever was left behind may hold the connection as long as he likes
+        if ended.run.abandoned:  # whoever was left behind may hold the connection as long as he likes
             spawn(self._transactions.discard(transaction), name=f"rollback of {handler.kind}")
             return reports
-        return await self._close(transaction, run, reports)
+        return await self._close(transaction, ended, reports)
 
     async def _attempt(
         self, handler: Handler, jobs: Sequence[Job[bytes]], transaction: Any, cancelled: Callable[[], bool]
     ) -> _Ended:
         invalid: dict[int, Outcome] = {}
-        account = self._settlement.account(jobs)
-        started = self._clock()
-        run = self._settlement.call(handler, jobs, started)
-        ended = partial(_Ended, handler, jobs, account=account, log=run.log)
+        account = self._settlement.account(jobs, handler)
+        run = self._settlement.call(handler, jobs, self._clock())
         try:
             call, runnable = self._prepare(handler, run, invalid, transaction, cancelled)
             if not runnable:
-                return ended(invalid, started, started, raised=False)
+                return _Ended(handler, run, account, invalid, run.started)
             with self._runs.running(run):
                 value = await self._executor.run(call, is_async=handler.is_async, run=run)
         except RunEnded as asked:
@@ -202,10 +198,11 @@ class Runner:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place where whatever a handler raises becomes an outcome
             outcome = error if isinstance(error, Outcome) else Failed(error)
         else:
-            outcomes = {**_outcomes(handler, [job for job in jobs if job.id not in invalid], value), **invalid}
-            return ended(_wanted(run, outcomes), started, self._clock(), raised=False)
+            valid = [job for job in jobs if job.id not in invalid] if invalid else jobs
+            outcomes = _outcomes(handler, valid, value) | invalid
+            return _Ended(handler, run, account, _wanted(run, outcomes), self._clock())
         outcomes = {job.id: invalid.get(job.id, outcome) for job in jobs}
-        return ended(_wanted(run, outcomes), started, self._clock(), raised=True, abandoned=run.abandoned)
+        return _Ended(handler, run, account, _wanted(run, outcomes), self._clock(), raised=True)
 
     def _prepare(
         self,
@@ -233,10 +230,11 @@ class Runner:
         [(_, args, kwargs)] = decoded
         return lambda: handler.invoke(args, kwargs, context), True
 
-    async def _close(self, transaction: Any, run: _Ended, reports: list[Report]) -> list[Report]:
+    async def _close(self, transaction: Any, ended: _Ended, reports: list[Report]) -> list[Report]:
         """End the handler's transaction: a returned outcome commits with its ack, a raised one rolls back and is acked outside."""
+        jobs = ended.run.jobs
         try:
-            if run.raised:
+            if ended.raised:
                 await self._transactions.discard(transaction)
                 return reports
             now = self._clock()
@@ -245,25 +243,24 @@ class Runner:
         except (
             DatabaseUnreachable
         ) as error:  # did the commit land? the ack of failure finds out: it matches only if it did not (A4)
-            acks = await self._settlement.all_examined(run.jobs, [self._ack(run, job, Failed(error)) for job in run.jobs])
-            return [Report(job, ack, unsure=True) for job, ack in zip(run.jobs, acks, strict=True)]
+            acks = await self._settlement.all_examined(jobs, [self._ack(ended, job, Failed(error)) for job in jobs])
+            return [Report(job, ack, unsure=True) for job, ack in zip(jobs, acks, strict=True)]
         if applied is None:
             if len(reports) == 1:
                 return [replace(reports[0], lost=True)]
-            return [Report(r.job, self._ack(run, r.job, Released("a job of its batch had lost its lease"))) for r in reports]
+            return [Report(r.job, self._ack(ended, r.job, Released("a job of its batch had lost its lease"))) for r in reports]
         states = {row.job_id: State(row.state) for row in applied}
         return [replace(report, settled=states[report.job.id]) for report in reports]
 
-    def _ack(self, run: _Ended, job: Job[bytes], outcome: Outcome | None = None) -> Ack:
-        outcome = outcome or run.outcomes[job.id]
+    def _ack(self, ended: _Ended, job: Job[bytes], outcome: Outcome | None = None) -> Ack:
         return self._settlement.ack(
             job,
-            outcome,
-            ended=run.ended,
-            duration=run.ended - run.started,
-            handler=run.handler,
-            account=run.account,
-            output=run.output,
+            outcome or ended.outcomes[job.id],
+            ended=ended.at,
+            duration=ended.at - ended.run.started,
+            handler=ended.handler,
+            account=ended.account,
+            output=ended.output,
         )
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Protocol
@@ -112,6 +112,11 @@ class Run:
         if self.why is not None:
             call()
 
+    def let_go(self) -> None:
+        """Know no more where it executed nor whom it told: those know the run, and all of it would wait for the collector."""
+        self.places.clear()
+        self._on_end = None
+
     def notice(self) -> bool:
         """Tell the handler whether it is to end, and take note that it knows."""
         self.noticed = self.noticed or self.why is not None
@@ -184,7 +189,7 @@ class Runs:
         """It is over, or abandoned."""
         for job in run.jobs:
             self._by_job.pop(job.id, None)
-        run.places.clear()  # a task knows its context, which knows its run
+        run.let_go()
 
     def cancel(self, job_ids: Iterable[int]) -> None:
         """These jobs are not wanted any more, those of them that run here; may be said again."""
@@ -213,7 +218,10 @@ class Runs:
         if self._timer is not None:
             self._timer.cancel()
         self._due = due
-        self._timer = None if due == inf else asyncio.get_running_loop().call_at(due, self._end_overdue)
+        if due == inf:
+            self._timer = None
+        else:  # in a context of its own: that of the run which began would be kept, and be CURRENT, when others are over their time
+            self._timer = asyncio.get_running_loop().call_at(due, self._end_overdue, context=Context())
 
     def _end_overdue(self) -> None:
         now, due = asyncio.get_running_loop().time(), inf

@@ -7,6 +7,7 @@ handlers whose own transaction commits their ack.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from random import Random
 from typing import Any, Protocol
@@ -101,13 +102,12 @@ class Settlement:
         rules = self._rules
         return Run(jobs, started, handler.spec.timeout or rules.timeout, rules.kill_after, RunLog(rules.max_log))
 
-    def account(self, jobs: Sequence[Job[bytes]]) -> Account:
+    def account(self, jobs: Sequence[Job[bytes]], handler: Handler | None = None) -> Account:
         """Return what puts into words whatever goes wrong in the call of these jobs, without their secrets."""
         kind = jobs[0].kind
-        try:
-            handler = self._handlers.resolve(kind)
-        except UnknownKind:
-            handler = None
+        if handler is None:
+            with suppress(UnknownKind):
+                handler = self._handlers.resolve(kind)
         return self._describer.account(kind, handler, jobs)
 
     def ack(
@@ -162,7 +162,7 @@ class Settlement:
 
     async def all_examined(self, jobs: Sequence[Job[bytes]], acks: Sequence[Ack]) -> list[Ack]:
         """Return the acks of a call, examined."""
-        if not any(ack.state is State.DEAD for ack in acks):
+        if not [ack for ack in acks if ack.state is State.DEAD]:
             return list(acks)
         return [await self.examined(job, ack) for job, ack in zip(jobs, acks, strict=True)]
 

@@ -7,8 +7,9 @@ import json
 import math
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg.generators import send
@@ -26,9 +27,19 @@ from tidegate.store.protocol import Applied, Claim, Claimed, Exchange, Places
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling, reading_circuits
 
-__all__ = ["PostgresLine", "ack_params", "places_of"]
+__all__ = ["PostgresLine", "ack_params", "places_of", "session_of"]
 
+SESSION: Final = {
+    # Plans are kept: one that was made while the table was nearly empty would read all of it once it has filled, until somebody
+    # analyzes it (a turn over 200,000 rows took 400 ms, not 2). Every statement here has its index (tests/store/test_plans.py).
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",  # which would be tempted by what a scan costs that has no index and is switched off: that of a sequence
+}
+KEPT_PLANS: Final = {"plan_cache_mode": "force_generic_plan"}  # planning each claim is a seventh of what a line costs the server
+FEW_KINDS: Final = 50  # up to which comparing them one by one, as a kept plan does, is cheaper than planning
 FROM_THE_START: Final = [(priority, 0) for priority in range(-100, 101)]
+STATES: Final = {state.value: state for state in State}  # State("ready") takes ten times as long, for every ack
 
 
 class PostgresLine:
@@ -60,6 +71,13 @@ class PostgresLine:
     ) -> PostgresLine:
         """Connect."""
         connection = await connect_async(database, locks=True, prepare_threshold=1, row_factory=tuple_row)
+        if not pooled(connection):
+            try:
+                with calling("connect"):
+                    await connection.execute(*session_of(kinds))
+            except BaseException:  # a cancellation, too: nobody else knows this connection yet
+                await connection.close()
+                raise
         *_, limits = split(database)
         return cls(connection, queue, node=node, kinds=kinds, circuits=circuits or CircuitPlan(), limits=limits)
 
@@ -99,7 +117,7 @@ class PostgresLine:
                         async with self._bounded():
                             rows = await (await self._claim(claim)).fetchall()
         claimed = None if rows is None or claim is None else _claimed(rows, claim, perf_counter() - started)
-        return Exchange([Applied(row[0], row[1], State(row[2])) for row in applied], claimed, ack_seconds, changes)
+        return Exchange([Applied(row[0], row[1], STATES[row[2]]) for row in applied], claimed, ack_seconds, changes)
 
     async def report(self, good: Good, reports: Sequence[Report] = ()) -> list[Change]:
         """See `Line.report`."""
@@ -182,6 +200,13 @@ class PostgresLine:
         await self._connection.execute(IN_TRANSACTION, self._limits.params())
 
 
+def session_of(kinds: Sequence[str]) -> tuple[LiteralString, list[str]]:
+    """Return the statement that sets a line's session up, and its parameters."""
+    settings = SESSION | (KEPT_PLANS if len(kinds) <= FEW_KINDS else {})
+    sets = "SELECT " + ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    return sets, [word for setting in settings.items() for word in setting]
+
+
 def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:
     """Return the parameters of ack.sql; `now` is the loop's time, on which `Ack.ended` lies.
 
@@ -249,7 +274,7 @@ def _claimed(rows: list[Any], claim: Claim, seconds: float) -> Claimed:
 
 
 def _in_order(jobs: Iterable[Job[bytes]]) -> list[Job[bytes]]:
-    return sorted(jobs, key=lambda job: (job.priority, job.seq))
+    return sorted(jobs, key=attrgetter("priority", "seq"))
 
 
 def _job(row: Any, gen: int, *, permit: bool = False) -> Job[bytes]:

@@ -6,7 +6,7 @@ These statements run a few times a second at most, so that the pool's convenienc
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +29,7 @@ from tidegate.store.limits import split
 from tidegate.store.line import PostgresLine, ack_params
 from tidegate.store.pool import fetch, make_engine
 from tidegate.store.protocol import (
+    SOON,
     Buried,
     Controls,
     ErrorChange,
@@ -180,11 +181,12 @@ class PostgresStore:
         redrives = [RedriveHealth(*row) for row in await self._run("redrives_health")]
         return Health(tables, dead, groups, redrives, *server)
 
-    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
+    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str], held: Collection[str] = ()) -> Unfinished:
         """See `Store.unfinished`."""
-        rows = await self._run("unfinished", {"queues": list(queues), "kinds": list(kinds), "soon": 1.0})
+        params = {"queues": list(queues), "kinds": list(kinds), "held": sorted(held), "soon": SOON}
+        rows = await self._run("unfinished", params)
         todo = tuple(row.queue for row in rows if row.running or (not row.paused and (row.ready or row.due)))
-        left = tuple(row.queue for row in rows if row.scheduled or (row.paused and (row.ready or row.due)))
+        left = tuple(row.queue for row in rows if row.scheduled or row.held or (row.paused and (row.ready or row.due)))
         return Unfinished(todo, left)
 
     async def know_circuits(self, plan: CircuitPlan, *, node: str) -> None:

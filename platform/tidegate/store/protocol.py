@@ -7,7 +7,7 @@ tries again. Dates are the store's; durations travel as seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -15,10 +15,12 @@ from typing import Any, Final, Protocol
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec, Good, Report
 from tidegate.jobs import Job, NewJob, State
 from tidegate.lifecycle import Ack
+from tidegate.records import record
 from tidegate.store.gated import Gated
 from tidegate.store.health import Health
 
 __all__ = [
+    "SOON",
     "UNKNOWN_AFTER",
     "Accusation",
     "Applied",
@@ -38,6 +40,9 @@ __all__ = [
     "Suspect",
     "Unfinished",
 ]
+
+SOON: Final = 1.0
+"""Seconds: what is due within them is as good as ready for whoever waits until nothing is left to do."""
 
 UNKNOWN_AFTER: Final = 60.0
 """Seconds after which a kind that no live node has named is known to none (protocol K1)."""
@@ -76,7 +81,7 @@ class Claimed:
     """Nothing was looked at, since some circuit holds jobs back: claim again, `gated`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Applied:
     """An ack that took effect, and the state that the job is in now (a wished-for cancellation changes it)."""
 
@@ -198,7 +203,7 @@ class QueueCounts:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """Queues with something to do now, and queues that would leave jobs behind (scheduled for later, or paused)."""
+    """Queues with something to do now, and queues that would leave jobs behind (scheduled for later, paused, held back)."""
 
     todo: tuple[str, ...]
     left: tuple[str, ...]
@@ -297,8 +302,11 @@ class Store(Protocol):
     async def health(self) -> Health:
         """Return how the database is; takes longer the more dead letters there are."""
 
-    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
-        """Return which of these queues have ready jobs of these kinds, running ones, or ones due within a second."""
+    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str], held: Collection[str] = ()) -> Unfinished:
+        """Return which of these queues have ready jobs of these kinds, running ones, or ones due within `SOON`.
+
+        Ready jobs of the kinds `held`, which circuits hold back, stay behind.
+        """
 
     async def know_circuits(self, plan: CircuitPlan, *, node: str) -> None:
         """Have a row for each of these circuits, closed where it is new, with the numbers and kinds of the plan."""

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tidegate.store.pool import fetch
 from tidegate.store.weather import calling
 
 if TYPE_CHECKING:
@@ -136,6 +135,8 @@ class PostgresScaling:
         return bool(await self._run("scaling_decide", params))
 
     async def _run(self, name: str, params: dict[str, Any] | None = None) -> list[Any]:
+        from tidegate.store.pool import fetch  # noqa: PLC0415 - 0.2 s of import that whoever only looks does not pay
+
         with calling("autoscaler"):
             async with self._engine.begin() as connection:
                 return await fetch(connection, name, params)

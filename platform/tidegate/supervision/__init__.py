@@ -3,7 +3,7 @@
 A `Supervisor` starts children in order, restarts the one that ends by its `ChildSpec` and strategy, gives up past its restart
 intensity, and stops in reverse order. Whatever fits `Child` can be one: a stage, a `FunctionChild`, a `ProcessChild`, another
 supervisor. The decisions are pure (`strategy`, `intensity`); the shell around them is `slot` for one child and `supervisor`
-for all. Every task of the platform is made by `spawn`.
+for all. Every task of the platform is made in `tasks`.
 """
 
 from tidegate.supervision.child import (

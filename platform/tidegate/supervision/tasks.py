@@ -1,7 +1,7 @@
 """Where every task of the platform is made.
 
-A task made here is referenced until it ends, so that it cannot be collected while it waits, and starts with an empty context, so
-that no trace or setting of whoever restarted it leaks into it.
+A task that is spawned is referenced until it ends, so that it cannot be collected while it waits, and starts with an empty context,
+so that no trace or setting of whoever restarted it leaks into it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tidegate.supervision.errors import SystemExitInChild
 
-__all__ = ["contained", "frames_of", "spawn", "stack_of"]
+__all__ = ["begin", "contained", "frames_of", "keep", "spawn", "stack_of"]
 
 T = TypeVar("T")
 
@@ -24,10 +24,20 @@ _alive: set[asyncio.Task[Any]] = set()  # asyncio itself only keeps weak referen
 
 def spawn(coro: Coroutine[Any, Any, T], *, name: str, context: Context | None = None) -> asyncio.Task[T]:
     """Run `coro` as a task that lives until it ends, in an empty context or in `context`; `name` appears in logs and dumps."""
-    task = asyncio.get_running_loop().create_task(coro, name=name, context=Context() if context is None else context)
+    task = begin(coro, name=name, context=Context() if context is None else context)
+    keep(task)
+    return task
+
+
+def begin(coro: Coroutine[Any, Any, T], *, name: str, context: Context) -> asyncio.Task[T]:
+    """Run `coro` as a task that its maker holds on to until it ends, or has kept: for every job, the books would cost 1 us."""
+    return asyncio.get_running_loop().create_task(coro, name=name, context=context)
+
+
+def keep(task: asyncio.Task[Any]) -> None:
+    """Let a task live until it ends, whoever forgets it."""
     _alive.add(task)
     task.add_done_callback(_alive.discard)
-    return task
 
 
 async def contained(call: Callable[..., Awaitable[T]], *args: object) -> T:

@@ -128,7 +128,7 @@ class TestMoving:
         with psycopg.connect(shop.database, autocommit=True) as listening:
             listening.execute("LISTEN tidegate_circuit")
             shop.run("circuits", "open", NAME)
-            [told] = list(listening.notifies(timeout=5, stop_after=1))
+            [told] = list(listening.notifies(timeout=60, stop_after=1))
         assert json.loads(told.payload)["state"] == "forced_open"
 
 

@@ -19,6 +19,12 @@ from tidegate.settings import Settings
 from tidegate.store.connection import connect
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may keep a notification for longer than the doctor waits."""
+    monkeypatch.setattr("tidegate.introspection.doctor.examination.PATIENCE", 60.0)
+
+
 def findings(shop: Shop) -> list[dict[str, object]]:
     result = shop.run("doctor", "--json")
     found: list[dict[str, object]] = json.loads(result.stdout)

@@ -149,6 +149,7 @@ class TestCompletion:
                     "give_up",
                     "call_off",
                     "nap",
+                    "nap_until",
                     "block",
                     "talk",
                     "talk_in_a_thread",

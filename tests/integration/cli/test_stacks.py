@@ -44,7 +44,7 @@ class Yard(Shop):
         self.until(lambda: trace.exists() and words in trace.read_text("utf-8"), what=words)
 
     def stacks(self, job: int, having: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what the node answers about one job, in all and about the job, once its stack has those words."""
+        """Return what the node answers about one job, in all and about the job, once its stack has those words and its loop has time."""
 
         def told() -> tuple[dict[str, Any], dict[str, Any]] | None:
             said = self.run("workers", "stacks", self.node, str(job), "--json", "--timeout", "60")
@@ -52,7 +52,7 @@ class Yard(Shop):
                 return None
             answer = json.loads(said.stdout)
             [run] = answer["jobs"]
-            return (answer, run) if run["stack"] and having in run["stack"] else None
+            return (answer, run) if answer["loop"] == "running" and run["stack"] and having in run["stack"] else None
 
         answer: tuple[dict[str, Any], dict[str, Any]] = self.until(told, what=f"job {job} to be seen")
         return answer

@@ -26,7 +26,8 @@ queues:
   batches: {batches}
 """
 HEAVY = "{executor: process, consumers: 2, memory: 512MiB}"
-BATCHES = "{executor: process, consumers: 1, demand: {max: 20}, max_log: 100KiB}"
+BATCHES = "{executor: process, consumers: 1, demand: {max: 20}, max_log: 100KiB, kill_after: 60}"
+"""Patient: what ends by itself when it is asked to does so there however busy the machine is."""
 
 
 @asynccontextmanager

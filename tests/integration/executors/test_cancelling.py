@@ -13,9 +13,9 @@ from tests.support.stand import until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def cancelled(shop: Shop, call: Any, n: int) -> dict[str, Any]:
+async def cancelled(shop: Shop, call: Any, n: int, *, queue: str = "heavy") -> dict[str, Any]:
     """Enqueue a job, cancel it once it runs, and return what became of it."""
-    job_id = await shop.stand.tide.enqueue(call)
+    job_id = await shop.stand.tide.enqueue(call.options(queue=queue))
     await until(lambda: any(line.split(maxsplit=2)[:2] == ["start", str(n)] for line in shop.stand.traces()), what="it to run")
     assert await shop.stand.tide.cancel(job_id)
     row = await shop.stand.end(job_id, within=60)
@@ -23,24 +23,22 @@ async def cancelled(shop: Shop, call: Any, n: int) -> dict[str, Any]:
 
 
 async def test_a_function_that_looks_ends_and_its_process_lives_on(shop: Shop) -> None:
-    await until(lambda: len(shop.pids()) == 2)
-    before = shop.pids()
-    row = await cancelled(shop, jobs.watches.call(801), 801)
+    before = await until(lambda: len(shop.pids("batches")) == 1 and shop.pids("batches"))
+    row = await cancelled(shop, jobs.watches.call(801), 801, queue="batches")
     assert (row["state"], row["words"], row["attempt"]) == ("cancelled", ["cancelled"], 1)
-    assert shop.pids() == before
+    assert shop.pids("batches") == before
 
 
 @pytest.mark.parametrize(("n", "how"), [(802, "plain"), (803, "returns")])
 async def test_a_coroutine_is_cancelled_and_its_process_lives_on(shop: Shop, n: int, how: str) -> None:
-    await until(lambda: len(shop.pids()) == 2)
-    before = shop.pids()
-    row = await cancelled(shop, jobs.waits.call(n, how), n)
+    before = await until(lambda: len(shop.pids("batches")) == 1 and shop.pids("batches"))
+    row = await cancelled(shop, jobs.waits.call(n, how), n, queue="batches")
     assert (row["state"], row["words"]) == ("cancelled", ["cancelled"])
-    assert shop.pids() == before
+    assert shop.pids("batches") == before
 
 
 async def test_a_coroutine_may_say_that_it_is_done(shop: Shop) -> None:
-    row = await cancelled(shop, jobs.waits.call(804, "done"), 804)
+    row = await cancelled(shop, jobs.waits.call(804, "done"), 804, queue="batches")
     assert (row["state"], row["result"]) == ("completed", "finished all the same")
 
 

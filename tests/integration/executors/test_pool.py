@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.executors.conftest import Shop, stand_with
 from tests.support import bad_jobs as jobs
+from tests.support import hostile_jobs as hostile
 from tests.support.postgres import Server
 from tests.support.processes import NodeProcess
 from tests.support.stand import Stand, until
@@ -121,10 +122,10 @@ def test_a_node_hears_what_its_processes_say_and_takes_them_along_when_it_is_kil
         [line] = [json.loads(line) for line in node.said.splitlines() if "logged hello" in line]
         assert (line["level"], line["logger"], line["job_id"], line["attempt"]) == ("warning", "shop", job_id, 1)
         assert (line["queue"], line["kind"]) == ("heavy", "tests.support.bad_jobs:speaks")
-        assert "\nout hello\n" in node.said
+        node.wait_for("\nout hello\n")  # it comes by another way
         node.signal(signal.SIGKILL)
         node.end()
-        assert psutil.wait_procs(processes, timeout=10)[1] == []
+        assert psutil.wait_procs(processes, timeout=60)[1] == []
 
 
 @pytest.mark.long
@@ -134,7 +135,22 @@ def test_a_node_that_is_told_to_end_leaves_nothing_behind(stand_files: tuple[str
         processes = psutil.Process(node.process.pid).children(recursive=True)
         node.signal(signal.SIGTERM)
         assert node.end() == 0
-        assert psutil.wait_procs(processes, timeout=10)[1] == []
+        assert psutil.wait_procs(processes, timeout=60)[1] == []
+    assert "Traceback" not in node.said
+
+
+@pytest.mark.long  # five seconds pass before it leaves without the job
+def test_a_node_that_is_told_to_end_does_not_wait_for_a_job_that_never_does(stand_files: tuple[str, Path]) -> None:
+    database, folder = stand_files
+    (folder / "queues.yaml").write_text(
+        "jobs: [tests.support.hostile_jobs]\ndefaults: {kill_after: 0.1, max_attempts: 1}\nqueues: {heavy: {consumers: 2}}\n"
+    )
+    with NodeProcess(database, folder) as node, Tidegate.connect_sync(database, config=folder / "queues.yaml") as tide:
+        tide.enqueue(hostile.never_lets_itself_be_cancelled)
+        node.wait_for("does not end although it was asked to")
+        node.signal(signal.SIGTERM)
+        assert node.end() == 0
+    assert "what a job left behind does not end" in node.said
     assert "Traceback" not in node.said
 
 

@@ -96,14 +96,20 @@ async def test_a_job_over_its_time_is_ended_and_tells_where_it_stood(shop: Shop,
 
 
 async def test_a_job_over_its_time_may_tidy_up(shop: Shop) -> None:
-    row = await shop.run(jobs.tidies_up.call(5))
+    row = await shop.run(jobs.tidies_up.call(5).options(queue="batches"))
     assert [each["outcome"] for each in row["told"]] == ["timed_out"]
     assert "tidied 5" in shop.stand.traces()
 
 
-@pytest.mark.parametrize("handler", [jobs.is_late, pytest.param(jobs.is_late_on_the_main_thread, marks=pytest.mark.long)])
+async def test_a_job_over_its_time_may_say_an_outcome(shop: Shop) -> None:
+    row = await shop.run(jobs.is_late.call("done").options(queue="batches"))
+    assert (row["state"], row["result"]) == ("completed", "finished all the same")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("handler", [jobs.is_late, jobs.is_late_on_the_main_thread])
 async def test_a_job_over_its_time_has_only_its_outcome_to_say(shop: Shop, handler: Any) -> None:
-    ids = await shop.stand.tide.enqueue_many([handler.call(how) for how in ("done", "dead", "returns")])
+    ids = await shop.stand.tide.enqueue_many([handler.call(how).options(queue="batches") for how in ("done", "dead", "returns")])
     done, dead, returned = [await shop.stand.end(job_id, within=60) for job_id in ids]
     assert (done["state"], done["result"]) == ("completed", "finished all the same")
     assert (dead["state"], dead["reason"], dead["error_message"]) == ("dead", "discarded", "hopeless")

@@ -104,6 +104,7 @@ async def drive(subject, database, scraper):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 async def test_a_fleet_is_watched(database, prometheus, alertmanager, tmp_path, monkeypatch):
     provider = TracerProvider()
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
@@ -159,15 +160,15 @@ async def test_a_fleet_is_watched(database, prometheus, alertmanager, tmp_path, 
         async def told(path, name):
             return [alert for alert in webhook.received.get(path, ()) if alert["labels"]["alertname"] == name]
 
-        [page, *_] = await eventually(lambda: told("/pages", "TidegateJobsDie"), within=30)
+        [page, *_] = await eventually(lambda: told("/pages", "TidegateJobsDie"), within=60)
         assert (page["status"], page["labels"]["queue"], page["labels"]["severity"]) == ("firing", "email", "page")
         assert re.fullmatch(r"email: [\d.]+% of its jobs die", page["annotations"]["summary"])
         assert page["annotations"]["runbook_url"].endswith("/docs/runbooks/jobs-die.md")
-        [ticket, *_] = await eventually(lambda: told("/tickets", "TidegateQueuePaused"), within=30)
+        [ticket, *_] = await eventually(lambda: told("/tickets", "TidegateQueuePaused"), within=60)
         assert ticket["labels"]["queue"] == "ml"
 
         # An open circuit is told, holds its jobs back, and nothing else.
-        [ticket, *_] = await eventually(lambda: told("/tickets", "TidegateCircuitOpen"), within=30)
+        [ticket, *_] = await eventually(lambda: told("/tickets", "TidegateCircuitOpen"), within=60)
         assert ticket["labels"]["circuit"] == "smtp"
         for held in ('tidegate_circuit_gated_jobs{circuit="smtp"}', 'tidegate_queue_gated_jobs{queue="email"}'):
             await eventually(partial(asyncio.to_thread, scraper.query, f"max_over_time({held}[5m]) > 0"))

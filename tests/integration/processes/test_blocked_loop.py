@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import jobs
 from tests.support.processes import NodeProcess
-from tests.support.stand import Stand, stand_on, until
+from tests.support.stand import Stand, stand_on, until, until_async
 
 
 @pytest.fixture
@@ -54,7 +54,11 @@ async def test_l7_a_job_that_blocks_for_less_is_counted_and_nothing_ends(databas
             job_id = await stand.tide.enqueue(jobs.blocks_the_loop, 3.0)
             assert (await stand.end(job_id))["state"] == "completed"
             address = node.said.split("metrics   ", 1)[1].split("/metrics", 1)[0]
-            text = (await http.get(f"{address}/metrics")).text
+            counted = 'tidegate_event_loop_blocked_total{kind="tests.support.jobs:blocks_the_loop",queue="email"} 1.0'
+
+            async def shown() -> bool:
+                return counted in (await http.get(f"{address}/metrics")).text
+
+            await until_async(shown, what="it to be counted")
             [row] = stand.rows("SELECT status FROM tidegate.nodes WHERE NOT dead")
-    assert 'tidegate_event_loop_blocked_total{kind="tests.support.jobs:blocks_the_loop",queue="email"} 1.0' in text
     assert row["status"]["loop_lag"] >= 0

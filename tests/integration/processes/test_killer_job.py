@@ -68,6 +68,6 @@ async def test_l8_the_jobs_of_a_lost_node_are_not_run_one_by_one(stand: Stand) -
         node.process.kill()
         await asyncio.to_thread(node.end)
     with NodeProcess(stand.database, stand.folder):
-        await until(lambda: len(stand.traces()) == 24, within=30, what="all to run again, at once")
+        await until(lambda: len(stand.traces()) == 24, within=60, what="all to run again, at once")
         running = stand.rows("SELECT id, crashes FROM tidegate.jobs WHERE state = 'running'")
         assert {row["id"]: row["crashes"] for row in running} == dict.fromkeys(ids, 1)

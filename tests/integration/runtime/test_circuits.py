@@ -276,6 +276,22 @@ async def test_r21_while_the_circuits_cannot_be_read_jobs_go_on(
     assert "the circuits can be read again" in caplog.text
 
 
+async def test_what_a_circuit_holds_back_is_not_waited_for_and_would_be_left(relay: Make) -> None:
+    shop = await relay()
+    async with shop.node() as node:
+        store = node.supervisor._store
+        await until(lambda: bool(shop.stand.rows("SELECT FROM tidegate.circuits WHERE name = 'relay'")))
+        await store.move_circuit("relay", lambda circuit, now: circuit.force("forced_open", now), rng=float, actor="ana")
+        await until(lambda: node.supervisor.circuits["relay"].shut)
+        await enqueue(shop, send, 3)
+        await enqueue(shop, other, 1)
+        await until(lambda: shop.done() == 1, what="what nothing holds back")
+        left = await node.unfinished()
+        assert (left.todo, left.left) == ((), ("email",))
+        await store.move_circuit("relay", lambda circuit, now: circuit.reset(now), rng=float, actor="ana")
+        await until(lambda: shop.done() == 4, what="the jobs that were held back")
+
+
 async def test_nodes_with_different_numbers_of_one_circuit_are_told_of_once(
     relay: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support import jobs
 from tests.support.stand import Stand, until
+from tidegate import Node
 from tidegate.events import DatabaseFailed, Event, Restarted
-from tidegate.store import line
 
 DIVERT = """
 CREATE TABLE diverted (id integer PRIMARY KEY);
@@ -28,12 +28,12 @@ def set_for_all(stand: Stand, setting: str, value: str) -> None:
 
 
 @pytest.mark.long
-async def test_an_ack_that_loses_a_deadlock_is_told_again(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "LOCKS", "SET lock_timeout = '60s'")  # else it ends the wait before the deadlock is found
+async def test_an_ack_that_loses_a_deadlock_is_told_again(stand: Stand) -> None:
+    settings = stand.settings_with(database_timeouts={"lock": 60, "statement": 30})  # else one ends the wait before it is found
     stand.execute(DIVERT)
     set_for_all(stand, "deadlock_timeout", "4s")
     events: list[Event] = []
-    async with await psycopg.AsyncConnection.connect(stand.database) as other, stand.node() as node:
+    async with await psycopg.AsyncConnection.connect(stand.database) as other, Node(settings) as node:
         node.events.subscribe(events.append)
         await other.execute("SET deadlock_timeout = '60s'")
         await other.execute("SELECT 1 FROM diverted FOR UPDATE")
@@ -60,8 +60,8 @@ async def test_serialization_failures_are_tried_again(stand: Stand) -> None:
         ids: list[int] = []
         while not any(isinstance(each, DatabaseFailed) for each in events):
             ids += await asyncio.gather(*(stand.tide.enqueue(jobs.note, len(ids) + n) for n in range(20)))
-        for job_id in ids:
-            assert (await stand.end(job_id))["state"] == "completed"
+        await until(lambda: not stand.rows("SELECT 1 FROM tidegate.jobs LIMIT 1"), within=200, what="all of them to end")
+    assert {row["state"] for row in stand.rows("SELECT state FROM tidegate.history")} == {"completed"}
     assert sorted(map(int, stand.traces())) == list(range(len(ids)))
     assert any("serialize" in each.error for each in events if isinstance(each, DatabaseFailed))
     assert not [each for each in events if isinstance(each, Restarted)]

@@ -334,6 +334,7 @@ async def test_a_killed_node_loses_nothing_that_its_pipeline_held(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_kill_9_of_a_node_in_the_middle_of_its_pipelines_loses_no_job(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,9 +111,12 @@ async def test_busy_consumers_finish_their_job_when_the_pool_shrinks(stand: Stan
     scale(stand, 6)
     async with stand.node() as node:
         await until(lambda: alive(node) == 6, within=60, what="six consumers")
-        ids = await stand.tide.enqueue_many([jobs.slow_note.call(n, 2.0) for n in range(6)])
+        go_on = stand.folder / "go on"
+        ids = await stand.tide.enqueue_many([jobs.long_note_until.call(n, str(go_on)) for n in range(6)])
         await until(lambda: node.supervisor.managers["email"].size().busy == 6, within=60, what="six busy ones")
         scale(stand, 1)
+        await until(lambda: node.supervisor.managers["email"].size().target == 1, within=60, what="it to be told")
+        go_on.touch()
         await until(lambda: alive(node) == 1, within=60, what="one consumer")
         ends = [await stand.end(job_id, within=60) for job_id in ids]
     assert [end["attempt"] for end in ends] == [1] * 6

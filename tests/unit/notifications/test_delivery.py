@@ -277,8 +277,9 @@ async def test_a_command_need_not_read(tmp_path: Path) -> None:
 
 
 async def test_a_command_that_does_not_end_is_killed_with_what_it_started(tmp_path: Path) -> None:
-    text = "import os, time; pid = os.fork(); open(f'pid{int(pid == 0)}', 'w').write(str(os.getpid())); time.sleep(600)"
-    path = program(tmp_path, text)
+    path = tmp_path / "alert"
+    path.write_text("#!/bin/sh\nsleep 600 &\necho $! >pid1\necho $$ >pid0\nwait\n", "utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
     assert await refusal(channel(tmp_path, command=str(path), timeout=3)) == "no answer within 3 s"
     pids = [int((tmp_path / name).read_text("utf-8")) for name in ("pid0", "pid1")]
 

@@ -31,12 +31,15 @@ class Table:
     def __init__(self) -> None:
         self.told: list[list[ErrorTally]] = []
         self.away = False
+        self.takes = 0.0
+        """Seconds that its answer takes, once it has the errors."""
         self.changes: list[ErrorChange] = []
 
     async def track_errors(self, tallies: Sequence[ErrorTally], *, node: str, version: str | None) -> list[ErrorChange]:
         if self.away:
             raise DatabaseUnreachable("track_errors: gone")
         self.told.append(list(tallies))
+        await asyncio.sleep(self.takes)
         changes, self.changes = self.changes, []
         return changes
 
@@ -140,6 +143,40 @@ def test_the_last_ones_are_written_at_the_end_or_given_up_with_a_word(caplog: py
         child = writer(tracker, table, events)
         await child.start()
         await child.stop()
+        assert "1 group of errors could not be written down" in caplog.text
+
+    run_virtual(main())
+
+
+def test_a_write_that_is_under_way_at_the_end_is_waited_for_and_counts_once() -> None:
+    async def main() -> None:
+        tracker, table = ErrorTracker(), Table()
+        table.takes = 1.5
+        child = writer(tracker, table, [])
+        await child.start()
+        tracker.on_event(ended(1))
+        await asyncio.sleep(1.3)
+        assert len(table.told) == 1, "its answer is on its way"
+        tracker.on_event(ended(2))
+        table.takes = 0.0
+        await child.stop()
+        assert [[tally.jobs for tally in told] for told in table.told] == [[(1,)], [(2,)]]
+        assert tracker.pending == 0
+
+    run_virtual(main())
+
+
+def test_the_end_does_not_wait_for_ever_for_a_write_that_is_under_way(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        tracker, table = ErrorTracker(), Table()
+        table.takes = 60.0
+        child = writer(tracker, table, [])
+        await child.start()
+        tracker.on_event(ended(1))
+        await asyncio.sleep(1.3)
+        began = asyncio.get_running_loop().time()
+        await child.stop()
+        assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)
         assert "1 group of errors could not be written down" in caplog.text
 
     run_virtual(main())

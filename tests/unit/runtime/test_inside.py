@@ -23,7 +23,7 @@ from tidegate.supervision.channel import TERMINATED, ChildEnd
 
 MODULE = """
 import asyncio, sys
-from tidegate import JobContext, job
+from tidegate import Done, JobContext, job
 from tidegate.events import Enqueued, emitting
 
 hooks = {}
@@ -45,6 +45,14 @@ def calls(name: str) -> None:
 async def calls_and_waits(name: str) -> None:
     asyncio.get_running_loop().call_soon(hooks[name])
     await asyncio.sleep(600)
+
+@job
+async def has_something_to_say(name: str, outcome: bool) -> str:
+    asyncio.get_running_loop().call_soon(hooks[name])
+    try:
+        await asyncio.sleep(600)
+    except asyncio.CancelledError:
+        return Done("late") if outcome else "late"
 
 @job
 def watches(ctx: JobContext) -> bool:
@@ -209,6 +217,20 @@ def test_told_to_end_while_a_coroutine_runs_it_says_where_that_waits_and_cancels
     assert (ended.value.code, stage.answers) == (TERMINATED, [])
     assert "The coroutine waits (most recent call last):" in words
     assert "in calls_and_waits" in words
+    os.close(reading)
+    os.close(stage.channel.words)
+
+
+@pytest.mark.parametrize("outcome", [True, False])
+def test_told_to_end_an_outcome_that_its_handler_says_is_the_last_word(stage, outcome):
+    reading, stage.channel.words = os.pipe()
+    stage.hooks["end"] = stage.channel.on_terminate
+    stage.call("has_something_to_say", name="end", outcome=outcome)
+    with pytest.raises(SystemExit) as ended:
+        stage.serve()
+    [message] = stage.answers
+    answer = wire.read_answer(message, stage.jobs, ended=0.0)
+    assert (ended.value.code, answer.last_word, answer.reports[0].ack.result) == (TERMINATED, outcome, b'"late"')
     os.close(reading)
     os.close(stage.channel.words)
 

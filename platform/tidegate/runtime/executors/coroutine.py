@@ -15,8 +15,8 @@ from typing import Any, Final
 from tidegate.jobs import TimedOut
 from tidegate.runtime.executors.executor import answer, storable
 from tidegate.runtime.places import InTask
-from tidegate.runtime.runs import Run, Runs, note_place
-from tidegate.supervision import spawn, stack_of
+from tidegate.runtime.runs import Run, Runs
+from tidegate.supervision.tasks import begin, keep, stack_of
 
 __all__ = ["CoroutineCall"]
 
@@ -24,7 +24,7 @@ UNWIND: Final = 0.9  # seconds; a cancelled consumer is abandoned itself after 1
 
 
 class CoroutineCall:
-    """One call of a coroutine function. `result` runs it."""
+    """One call of a coroutine function. Whoever awaits its `result` holds its task."""
 
     def __init__(self, call: Callable[[], Coroutine[Any, Any, Any]], run: Run, runs: Runs) -> None:
         self._run = run
@@ -33,7 +33,8 @@ class CoroutineCall:
         self._over = self._loop.create_future()
         self._patience: asyncio.TimerHandle | None = None
         self._cancelled = False
-        self._task = spawn(_contained(call, self._ended), name=run.first.kind, context=copy_context())
+        self._task = begin(_contained(call, self._ended), name=run.first.kind, context=copy_context())
+        run.places.append(InTask(self._task, threading.get_ident()))
 
     async def result(self) -> Any:
         """See `Executor.run`."""
@@ -66,12 +67,14 @@ class CoroutineCall:
             self._over.set_result(None)
 
     async def _unwind(self) -> None:
+        keep(self._task)  # this wait may be cancelled as well
         self._task.cancel()
         await asyncio.wait({self._task}, timeout=UNWIND)
         if not self._task.done():
             self._abandon()
 
     def _abandon(self) -> None:
+        keep(self._task)
         ended = self._runs.abandon(self._run, stack_of(self._task, skip=1))
         self._task.add_done_callback(lambda _: ended())
 
@@ -81,7 +84,6 @@ async def _contained(call: Callable[[], Coroutine[Any, Any, Any]], ended: Callab
 
     `ended` is called in its last step, a turn of the loop before whoever waits for the task itself would hear of it.
     """
-    note_place(InTask(asyncio.current_task(), threading.get_ident()))
     try:
         return await call(), None
     except asyncio.CancelledError:

@@ -35,7 +35,7 @@ WITH gate AS MATERIALIZED (
     SET state = 'running', node = %(node)s, lease = j.lease + 1, attempt = j.attempt + 1, claimed_at = clock_timestamp(),
         permit_circuit = CASE WHEN allowed.room IS NOT NULL THEN %(circuit)s END,
         permit_gen = CASE WHEN allowed.room IS NOT NULL THEN allowed.gen END
-    FROM picked CROSS JOIN allowed WHERE j.id = picked.id
+    FROM allowed WHERE j.id = ANY (ARRAY(SELECT id FROM picked))
     RETURNING j.id, j.queue, j.kind, j.args, j.attempt, j.max_attempts, j.priority, j.lease, j.seq, j.enqueued_at, j.run_at,
         extract(epoch FROM clock_timestamp() - j.run_at)::float8 AS waited, j.crashes, j.meta
 ), given AS (

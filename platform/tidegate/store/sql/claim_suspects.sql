@@ -24,7 +24,7 @@ WITH gate AS MATERIALIZED (
 ), claimed AS (
     UPDATE tidegate.jobs AS j
     SET state = 'running', node = %(node)s, lease = j.lease + 1, attempt = j.attempt + 1, claimed_at = clock_timestamp()
-    FROM (SELECT id FROM lone UNION ALL SELECT id FROM several) AS picked WHERE j.id = picked.id
+    WHERE j.id = ANY (ARRAY(SELECT id FROM lone UNION ALL SELECT id FROM several))
     RETURNING j.id, j.queue, j.kind, j.args, j.attempt, j.max_attempts, j.priority, j.lease, j.seq, j.enqueued_at, j.run_at,
         extract(epoch FROM clock_timestamp() - j.run_at)::float8 AS waited, j.crashes, j.meta
 )

@@ -6,7 +6,8 @@ WITH due AS MATERIALIZED (
 ), placed AS MATERIALIZED (
     SELECT id, nextval('tidegate.job_seq') AS seq FROM due
 ), promoted AS (
-    UPDATE tidegate.jobs AS j SET state = 'ready', seq = placed.seq FROM placed WHERE j.id = placed.id
+    UPDATE tidegate.jobs AS j SET state = 'ready', seq = placed.seq FROM placed
+    WHERE j.id = ANY (ARRAY(SELECT id FROM placed)) AND j.id = placed.id
     RETURNING j.queue, j.priority, j.seq
 ), places AS MATERIALIZED (
     SELECT queue, priority, min(seq) AS seq, count(*) AS jobs FROM promoted GROUP BY queue, priority

@@ -16,7 +16,7 @@ WITH gate AS MATERIALIZED (
 ), claimed AS (
     UPDATE tidegate.jobs AS j
     SET state = 'running', node = %(node)s, lease = j.lease + 1, attempt = j.attempt + 1, claimed_at = clock_timestamp()
-    FROM picked WHERE j.id = picked.id
+    WHERE j.id = ANY (ARRAY(SELECT id FROM picked))
     RETURNING j.id, j.queue, j.kind, j.args, j.attempt, j.max_attempts, j.priority, j.lease, j.seq, j.enqueued_at, j.run_at,
         extract(epoch FROM clock_timestamp() - j.run_at)::float8 AS waited, j.crashes, j.meta
 )

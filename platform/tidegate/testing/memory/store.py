@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from tidegate.store.gated import Gated, gated_of
 from tidegate.store.health import DeadGroup, Health
 from tidegate.store.listener import parse
 from tidegate.store.protocol import (
+    SOON,
     Buried,
     Claim,
     Claimed,
@@ -253,10 +254,10 @@ class MemoryStore:
         groups = [DeadGroup(group, first[group]["kind"], first[group]["error_type"] or "", n) for group, n in count.most_common(10)]
         return Health((), Counter(letter["queue"] for letter in dead), groups, (), 0.0, 0, 0, 0)
 
-    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str]) -> Unfinished:
+    async def unfinished(self, queues: Sequence[str], kinds: Sequence[str], held: Collection[str] = ()) -> Unfinished:
         """See `Store.unfinished`."""
         await asyncio.sleep(0)
-        todo, left, soon = [], [], self.database.clock() + 1.0
+        todo, left, soon = [], [], self.database.clock() + SOON
         for queue in queues:
             rows = [row for row in self.database.jobs.values() if row.queue == queue]
             waiting = any(
@@ -266,7 +267,8 @@ class MemoryStore:
             paused = queue in self.database.paused
             if any(row.state is State.RUNNING for row in rows) or (waiting and not paused):
                 todo.append(queue)
-            if any(row.state is State.SCHEDULED for row in rows) or (waiting and paused):
+            behind = any(row.state is State.SCHEDULED or (row.state is State.READY and row.kind in held) for row in rows)
+            if behind or (waiting and paused):
                 left.append(queue)
         return Unfinished(tuple(todo), tuple(left))
 

@@ -44,6 +44,13 @@ async def nap(seconds: float) -> str:
     return "rested"
 
 
+@job(queue="ml")
+async def nap_until(file: str) -> None:
+    Path("napping").touch()  # noqa: ASYNC240 - a test waits for it
+    while not Path(file).exists():  # noqa: ASYNC110, ASYNC240 - a test makes it
+        await asyncio.sleep(0.02)
+
+
 @job(queue="slow")
 def block(seconds: float) -> None:
     time.sleep(seconds)
