@@ -18,7 +18,7 @@ from tidegate.circuit import CircuitPlan
 from tidegate.errors import DatabaseUnreachable
 from tidegate.events import DatabaseFailed, Event, PoolResized
 from tidegate.runtime.held_back import NOTHING, HeldBack
-from tidegate.runtime.host import Host
+from tidegate.runtime.host import Host, Machine
 from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.queue_desk import Desk, Seen, pool_of
 from tidegate.runtime.queue_manager import QueueManager
@@ -54,7 +54,7 @@ class FleetScaler(FunctionChild):
         circuits: KnownCircuits | None = None,
         emit: Callable[[Event], None],
         rng: Random,
-        host: Host | None = None,
+        host: Machine | None = None,
     ) -> None:
         super().__init__(self._run, name="scaler")
         self.needs: dict[str, float] = {}

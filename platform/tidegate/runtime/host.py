@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import psutil
 
 from tidegate.scaling.shares import CpuCap
 
-__all__ = ["Host", "Limits"]
+__all__ = ["Host", "Limits", "Machine"]
 
 GUESS: Final = 100 * 1024**2  # bytes of a consumer's process before one was measured
 
@@ -28,6 +28,13 @@ class Limits:
     """The most consumers of all queues together."""
     sizes: Mapping[str, int]
     """Queue -> bytes that one more consumer takes, of those that have processes."""
+
+
+class Machine(Protocol):
+    """What has memory and processors for consumers."""
+
+    def look(self, dt: float, *, consumers: int, processes: Mapping[str, Iterable[int]]) -> Limits:
+        """Return the limits `dt` seconds after the last look; `processes` has the ids of each queue's processes."""
 
 
 class Host:

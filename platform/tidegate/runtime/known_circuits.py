@@ -121,6 +121,7 @@ class KnownCircuits:
         """Has the table looked at now: something moved."""
         self._breakers: dict[str, CircuitBreaker] = {}
         self._told: dict[str, CircuitBreaker] = {}
+        self._likened: dict[str, tuple[object, str]] = {}
         """What sessions were told last."""
 
     def __getitem__(self, name: str) -> CircuitBreaker:
@@ -185,7 +186,12 @@ class KnownCircuits:
         spec = self.plan.specs.get(record.name)
         if spec is None or not spec.expected or not record.config:  # of what nobody registers, the row may be a past node's
             return ""
-        return spec.unlike(record.stored_spec())
+        stored = (record.config, record.observe, record.kinds)
+        read, words = self._likened.get(record.name, (None, ""))
+        if read != stored:  # the same for hours: it is compared key by key once
+            words = spec.unlike(record.stored_spec())
+            self._likened[record.name] = (stored, words)
+        return words
 
     def _set(self, breakers: dict[str, CircuitBreaker]) -> None:
         self._breakers = breakers

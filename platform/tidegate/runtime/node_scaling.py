@@ -90,6 +90,7 @@ class NodeScaling:
                 circuits=node.circuits,
                 emit=emit,
                 rng=rng,
+                host=self._ports.machine,
             )
             made = self._scaler
             switchboard.connect_scaler(lambda queue, ready: made.poke(queue, ready=ready))

@@ -38,6 +38,7 @@ class Done:
         self._last: dict[str, float] = {}
         self._gone: Counter[str] = Counter()
         self._sums: dict[str, list[float]] = {}
+        self._process = psutil.Process()
 
     def on_event(self, event: Event) -> None:
         """Count a job whose handler was run, and one that is ready or running no more."""
@@ -70,11 +71,10 @@ class Done:
         last = self._last.get(queue)
         return {"jobs_processed": self._jobs[queue], "last_job": None if last is None else round(last, 2)}
 
-    @staticmethod
-    def now() -> Mapping[str, Any]:
+    def now(self) -> Mapping[str, Any]:
         """Return that clock, the one on the wall, which the doctor compares with the database's, and the memory of the process."""
         wall = round(time.clock_gettime(time.CLOCK_REALTIME), 2)
-        return {"clock": round(asyncio.get_running_loop().time(), 2), "wall": wall, "rss": psutil.Process().memory_info().rss}
+        return {"clock": round(asyncio.get_running_loop().time(), 2), "wall": wall, "rss": self._process.memory_info().rss}
 
 
 def pools_now(managers: Mapping[str, QueueManager], done: Done, staffing: Staffing) -> dict[str, PoolNow]:

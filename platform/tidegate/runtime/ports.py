@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tidegate.runtime.answers import Requesting
 from tidegate.runtime.heartbeat import Beating, Heartbeat
+from tidegate.runtime.host import Machine
 from tidegate.runtime.node_lease import NodeLease, boot_time
 from tidegate.runtime.runner import Transactions
 from tidegate.runtime.transactions import EngineTransactions
@@ -75,6 +76,8 @@ class Ports:
     """The address under which the consumers' processes reach the database by themselves."""
     reach: Reach | None = None
     """What keeps the node from storming a database that is away. None: nothing does."""
+    machine: Machine | None = None
+    """What has memory and processors for consumers. None: the machine that this is."""
     clock: Callable[[], float] = boot_time
     """The clock of the node's lease: one that suspended machines and frozen processes cannot stop."""
 

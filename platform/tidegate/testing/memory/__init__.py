@@ -3,7 +3,8 @@
 It passes the conformance tests of tests/store, as PostgreSQL does.
 """
 
+from tidegate.testing.memory.scaling import MemoryScaling
 from tidegate.testing.memory.store import MemoryLine, MemoryStore
 from tidegate.testing.memory.tables import MemoryDatabase, Row
 
-__all__ = ["MemoryDatabase", "MemoryLine", "MemoryStore", "Row"]
+__all__ = ["MemoryDatabase", "MemoryLine", "MemoryScaling", "MemoryStore", "Row"]

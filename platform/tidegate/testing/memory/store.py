@@ -225,7 +225,9 @@ class MemoryStore:
     async def controls(self) -> dict[str, Controls]:
         """See `Store.controls`."""
         await asyncio.sleep(0)
-        return {queue: Controls(paused=True) for queue in sorted(self.database.paused)}
+        database = self.database
+        said = sorted({*database.paused, *database.scales})
+        return {queue: Controls(queue in database.paused, database.scale_of(queue)) for queue in said}
 
     async def pause(self, queue: str, *, paused: bool) -> None:
         """See `Store.pause`."""

@@ -16,6 +16,7 @@ from tidegate.jobs import Job, NewJob, State, Word
 from tidegate.lifecycle import Ack, applied_word
 from tidegate.store.listener import Notification
 from tidegate.store.protocol import Accusation, Applied, Buried, ErrorTally, LostNode, NodeRow, Places, Suspect
+from tidegate.store.scaling import Verdict
 from tidegate.testing.memory.circuits import MemoryCircuits
 from tidegate.testing.memory.rows import Node, Row, attempt_of, letter_of, places_of, times_of
 
@@ -46,6 +47,10 @@ class MemoryDatabase:
         self.nodes: dict[str, Node] = {}
         self.kinds: dict[str, float] = {}
         self.paused: set[str] = set()
+        self.scales: dict[str, tuple[int | None, float | None]] = {}
+        """Sizes by hand, and until when they hold (None: until another is said)."""
+        self.targets: dict[str, tuple[Verdict, float]] = {}
+        self.scaling_decisions: list[dict[str, Any]] = []
         self.leader: tuple[str, float] | None = None
         self.errors: dict[str, ErrorTally] = {}
         self.ears: list[_Ears] = []
@@ -210,6 +215,18 @@ class MemoryDatabase:
                 }
             )
         return Buried([(row.id, row.queue, row.kind) for row in orphans], last[-1].id if last else 0)
+
+    # Sizes by hand.
+
+    def scale(self, queue: str, size: int | None, seconds: float | None = None) -> None:
+        """Fix the fleet's sum of a queue's consumers (None: automatic), for `seconds` or until it is said otherwise, and tell."""
+        self.scales[queue] = (size, None if seconds is None else self.clock() + seconds)
+        self.announce(Notification(queue, controls=True))
+
+    def scale_of(self, queue: str) -> int | None:
+        """Return the size by hand that holds."""
+        size, until = self.scales.get(queue, (None, None))
+        return None if until is not None and until <= self.clock() else size
 
     # Telling.
 
