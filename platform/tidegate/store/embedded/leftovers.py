@@ -36,7 +36,10 @@ def sweep(own: Path, account: Account, say: Callable[[str], None]) -> None:
     for private in sorted(_labelled(own.parent, account)):
         told = read(private / LABEL)
         site = Site(Path(told.get("site", "")))
-        old = now - (private / LABEL).stat().st_mtime > GRACE
+        try:
+            old = now - (private / LABEL).stat().st_mtime > GRACE
+        except FileNotFoundError:  # somebody else who starts removes it just now
+            continue
         if old and private != own and _is_orphan(private, site, told.get("device")) and not _is_served(private):
             shutil.rmtree(private, ignore_errors=True)
             say(f"removed {private}: the data of {site.folder.parent}, which is gone")
