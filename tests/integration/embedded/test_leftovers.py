@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.integration.embedded.people import Project
 
-from tidegate.store.embedded import EmbeddedPostgres
+from tidegate.store.embedded import EmbeddedPostgres, places
 from tidegate.store.embedded.leftovers import GRACE, LABEL
 
 pytestmark = pytest.mark.usefixtures("as_root")
 
 
+@pytest.fixture(autouse=True)
+def _a_place_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whoever else starts on this machine removes what he finds in the common place, and is not to find this."""
+    folder = Path(tempfile.mkdtemp(prefix="tidegate it ", dir=places.persistent()))
+    folder.chmod(0o755)
+    monkeypatch.setattr(places, "persistent", lambda: folder)
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
-def deleted() -> Iterator[Path]:
+def deleted(_a_place_of_ones_own: None) -> Iterator[Path]:
     """The private folder of a project that was used long ago, and deleted."""
     project = Project()
     with EmbeddedPostgres(project.tidegate) as server:
@@ -79,7 +90,7 @@ def test_what_its_project_still_tells_of_stays_however_old(own_project: Project)
         assert start(own_project) == []
         assert private.exists()
         (other.tidegate / "place.json").unlink()  # it would start with other data
-        start(own_project)  # or whoever else starts on this machine
+        assert len(start(own_project)) == 1
         assert not private.exists()
     finally:
         other.remove()
