@@ -59,7 +59,7 @@ class QueueCircuits:
 
     def begin(self) -> None:
         """A conversation begins: look for jobs of circuits that give permits."""
-        for circuit in self._known.let_through():
+        for circuit in sorted(self._known.let_through()):
             self._cursors.open(circuit)
 
     def moved(self, opened: set[str], closed: set[str]) -> None:

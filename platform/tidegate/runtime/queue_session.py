@@ -150,7 +150,9 @@ class QueueSession(FunctionChild):
         """Give jobs back unstarted: their place is kept, no attempt is charged."""
         for job in jobs:
             self._report(released(job.id, job.lease, f"given back: {why}"))
-            self._hints.lower({job.priority: job.seq})  # the next claim, which goes with this ack, begins there
+            place = {job.priority: job.seq}
+            self._hints.lower(place)  # the next claim, which goes with this ack, begins there
+            self._circuits.told(place)
 
     def acked_elsewhere(self, job: Job[bytes], state: State, ack: Ack) -> None:
         """A handler's own transaction has applied the ack of its job: nothing is left to send."""

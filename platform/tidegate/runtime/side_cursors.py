@@ -3,6 +3,8 @@
 The main hint of a queue moves over jobs whose circuit gates, and stays where it is when the circuit lets them through again. So
 each circuit that does gets a cursor of its own, from the very start, for its kinds only. It goes on while the circuit gives
 permits, and ends once the circuit is closed and everything up to the horizon was seen: from there on the main hint finds its jobs.
+What appears behind it (a job that was given back or rescued, one that committed late) is found as the queue's own is (H4): told, by
+trailing hints, and by beginning again from the very start for a small part of the time.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from tidegate.store.protocol import Claimed
 
 __all__ = ["SideCursors"]
 
-PRIORITIES: Final = range(-100, 101)
+START: Final = dict.fromkeys(range(-100, 101), 0)  # of every priority
 REST: Final = 0.1  # seconds after a look that brought nothing, or that found no permit
 
 
@@ -24,9 +26,16 @@ class _Cursor:
 
     def __init__(self) -> None:
         self.hints = Hints()
-        self.hints.lower(dict.fromkeys(PRIORITIES, 0))
         self.again_at = 0.0
         self.dry = False
+        self.sweeping = False
+
+    def begin(self, now: float, *, tick: bool) -> list[tuple[int, int]]:
+        """Return the hints for a claim that is about to be sent; the first ones are the start, as those of any sweep."""
+        self.sweeping = self.hints.sweep_is_due(now)
+        if self.sweeping:
+            self.hints.lower(START)
+        return self.hints.begin_trailing(now) if tick and not self.sweeping else self.hints.begin()
 
 
 class SideCursors:
@@ -60,7 +69,7 @@ class SideCursors:
         for circuit, cursor in self._cursors.items():
             if now >= cursor.again_at and (tick or not cursor.dry):
                 self._cursors[circuit] = self._cursors.pop(circuit)
-                return circuit, cursor.hints.begin_trailing(now) if tick else cursor.hints.begin()
+                return circuit, cursor.begin(now, tick=tick)
         return None
 
     def next_at(self, now: float) -> float:
@@ -74,6 +83,8 @@ class SideCursors:
         if cursor is None:
             return
         asked = n if claimed.room is None else min(n, claimed.room)
+        if cursor.sweeping:
+            cursor.hints.swept(now, claimed.seconds)
         cursor.hints.settle(claimed.jobs, asked, claimed.horizon, now)
         seen_all = claimed.horizon is not None and len(claimed.jobs) < asked
         if seen_all and claimed.room is None:
