@@ -127,7 +127,7 @@ def http_child(
     where = Port(host, port, strict=strict)
 
     def start() -> FunctionChild:
-        return FunctionChild(_serve, app, where, on_listening, signals_ready=True, name="metrics port")
+        return _Serving(_serve, app, where, on_listening, signals_ready=True, name="metrics port")
 
     return ChildSpec("metrics", start, shutdown=STOP_WITHIN, backoff=RETRY)
 
@@ -162,6 +162,12 @@ class _Read(Collector):
 
     def collect(self) -> list[Family]:
         return self._families
+
+
+class _Serving(FunctionChild):
+    """The server of one port. uvicorn looks ten times a second whether it is to end, and gives answers under way another second."""
+
+    kill_grace: Final = 1.5  # seconds
 
 
 async def _alive(_: Request) -> Response:
