@@ -65,7 +65,7 @@ class Server:
         self.settings = {**CARELESS, **(settings or {})}
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
-        self.folder = _folder(self.account.uid, self.account.gid)
+        self.folder = _folder(self.account.uid, self.account.gid, durable=self.settings["fsync"] == "on")
         self.data, self.log = self.folder / "data", self.folder / "log"
         try:
             cluster.create(self.binaries, self.data, self.account)
@@ -154,17 +154,17 @@ def _name(database: str) -> str:
     return psycopg.conninfo.conninfo_to_dict(database)["dbname"] if "://" in database else database
 
 
-def _roots() -> list[Path]:
-    """Return where folders may be made, the best first."""
+def _roots(*, durable: bool) -> list[Path]:
+    """Return where folders may be made, the best first: a server that syncs, as those that are measured, has a disk to sync to."""
     roots = [Path(tempfile.gettempdir()), Path("/tmp")]
-    if MEMORY.is_dir() and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) >= PLENTY:
+    if not durable and MEMORY.is_dir() and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) >= PLENTY:
         roots.insert(0, MEMORY)
     return roots
 
 
-def _folder(uid: int, gid: int) -> Path:
+def _folder(uid: int, gid: int, *, durable: bool) -> Path:
     """Make a folder short enough for a socket; its name tells whose it is, for `_sweep`."""
-    root = next(root for root in _roots() if fits(root / f"{PREFIX}-1234567-12345678"))
+    root = next(root for root in _roots(durable=durable) if fits(root / f"{PREFIX}-1234567-12345678"))
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}-{os.getpid()}-", dir=root))
     os.chown(folder, uid, gid)
     return folder

@@ -37,29 +37,29 @@ class Database:
     ) -> None:
         self.embedded = database == EMBEDDED
         self._timeouts = timeouts
-        self._conninfo = "" if self.embedded else normal_conninfo(database, timeouts)
+        self.conninfo = ""
+        """The conninfo, with the limits of the platform; it holds the password, if any, so it is not for showing."""
+        self.for_application = ""
+        """The same with the limits for statements that are not the platform's own: those of handlers and applications."""
+        if not self.embedded:
+            self._lies_at(database)
         self._server: EmbeddedPostgres | None = None
         if self.embedded:
             from tidegate.store.embedded import EmbeddedPostgres  # noqa: PLC0415 - what others than its users need not import
 
             self._server = EmbeddedPostgres(folder / ".tidegate", on_progress=on_progress)
 
-    @property
-    def conninfo(self) -> str:
-        """The conninfo, with the limits of the platform; it holds the password, if any, so it is not for showing."""
-        return self._conninfo and with_limits(self._conninfo, self._timeouts)
-
-    @property
-    def for_application(self) -> str:
-        """The same with the limits for statements that are not the platform's own: those of handlers and applications."""
-        return self._conninfo and with_limits(self._conninfo, self._timeouts, application=True)
+    def _lies_at(self, address: str) -> None:
+        conninfo = normal_conninfo(address, self._timeouts)
+        self.conninfo = with_limits(conninfo, self._timeouts)
+        self.for_application = with_limits(conninfo, self._timeouts, application=True)
 
     def __enter__(self) -> Self:
         """Start or join the embedded server and migrate it; do nothing for any other."""
         if self._server is not None:
             server = self._server.__enter__()
             try:
-                self._conninfo = normal_conninfo(server.conninfo, self._timeouts)
+                self._lies_at(server.conninfo)
                 self.migrate()
             except BaseException:
                 self._server.__exit__(None, None, None)

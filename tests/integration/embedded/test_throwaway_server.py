@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,3 +108,8 @@ def test_server_goes_with_its_killed_process_and_its_folder_at_the_next_start():
     until(lambda: not psutil.pid_exists(int(pid)) or psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE)
     Server().stop()
     assert not Path(folder).exists()
+
+
+def test_a_server_that_syncs_lies_on_a_disk() -> None:
+    with Server(settings={"fsync": "on"}) as synced:
+        assert synced.folder.parent in {Path(tempfile.gettempdir()), Path("/tmp")}
