@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
 from tidegate.handlers import Handlers
 from tidegate.lifecycle import Ack
+from tidegate.runtime.host import Limits
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.ports import Ports
 from tidegate.runtime.queue_supervisor import QueueSupervisor
 from tidegate.settings import Settings
-from tidegate.testing.memory import MemoryDatabase, MemoryStore
-from tidegate.testing.simulation.gate import FaultyStore, Gate, LoopHeartbeat, Weather
+from tidegate.testing.memory import MemoryDatabase, MemoryScaling, MemoryStore
+from tidegate.testing.simulation.gate import FaultyScaling, FaultyStore, Gate, LoopHeartbeat, Weather
 
 __all__ = ["LEASE", "SETTINGS", "SimNode"]
 
@@ -30,7 +32,10 @@ SETTINGS: Final = Settings(
         "poison_after": 50,
         "circuit": {"open_for": 1, "open_cap": 3, "ramp": 0.5},  # short, so that what they hold back ends with the simulation
     },
-    queues={"light": {"consumers": 3, "demand": {"max": 2}}, "heavy": {"consumers": 1, "demand": {"max": 4}}},
+    queues={
+        "light": {"consumers": {"min": 1, "max": 4}, "demand": {"max": 2}},
+        "heavy": {"consumers": {"min": 0, "max": 2}, "demand": {"max": 4}},
+    },
 )
 
 
@@ -55,6 +60,14 @@ class _Unused:
     used = False
 
 
+class AmpleMachine:
+    """A simulated host, whose memory and processors are never short: what they are in truth differs from run to run."""
+
+    def look(self, dt: float, *, consumers: int, processes: Mapping[str, Iterable[int]]) -> Limits:  # noqa: ARG002 - the protocol's
+        """See `Machine.look`."""
+        return Limits(memory=2.0**34, total=2**35, consumers=math.inf, sizes={})
+
+
 class SimNode:
     """One node of the fleet, and what is done to it."""
 
@@ -73,6 +86,8 @@ class SimNode:
             store.subscribe,
             heartbeat,
             NoTransactions(),
+            scaling=FaultyScaling(MemoryScaling(database), self.gate, weather),
+            machine=AmpleMachine(),
             clock=lambda: asyncio.get_running_loop().time() * drift + offset,
         )
         self.supervisor = QueueSupervisor(SETTINGS, ports=ports, handlers=handlers, seed=rng.getrandbits(32))

@@ -20,10 +20,11 @@ from tidegate.runtime.heartbeat import Beats
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.store.listener import Notification
 from tidegate.store.protocol import Claim, Exchange, Line, Places, Store, Suspect
+from tidegate.store.scaling import FleetNode, Order, ScalingStore, Verdict
 from tidegate.supervision import spawn
 from tidegate.testing.memory import MemoryStore
 
-__all__ = ["Faults", "FaultyStore", "Gate", "LoopHeartbeat", "Weather"]
+__all__ = ["Faults", "FaultyScaling", "FaultyStore", "Gate", "LoopHeartbeat", "Weather"]
 
 T = TypeVar("T")
 
@@ -216,6 +217,26 @@ class FaultyStore(_Faulty):
         """Return any other verb, unreliable."""
         reliable = getattr(self._inner, verb)
         return lambda *args, **kwargs: self._call(lambda: reliable(*args, **kwargs))
+
+
+class FaultyScaling(_Faulty):
+    """One node's way to what is decided of sizes; see `ScalingStore`."""
+
+    def __init__(self, inner: ScalingStore, gate: Gate, weather: Weather) -> None:
+        super().__init__(gate, weather)
+        self._inner = inner
+
+    async def orders(self) -> dict[str, Order]:
+        """See `ScalingStore.orders`."""
+        return await self._call(self._inner.orders)
+
+    async def fleet(self) -> list[FleetNode]:
+        """See `ScalingStore.fleet`."""
+        return await self._call(self._inner.fleet)
+
+    async def decide(self, node: str, verdicts: Sequence[Verdict]) -> bool:
+        """See `ScalingStore.decide`."""
+        return await self._call(lambda: self._inner.decide(node, verdicts))
 
 
 class LoopHeartbeat:

@@ -34,7 +34,7 @@ __all__ = ["Broken", "World", "simulate"]
 NODES: Final = 3
 STORM: Final = 60.0  # seconds with faults
 CALM: Final = 180.0  # seconds without; as long may nothing end while jobs are left (time-outs and circuits add up)
-_OF_IDENTITY: Final = ("registry", "queues", "leader")
+_OF_IDENTITY: Final = ("registry", "queues", "leader", "scaling")
 _QUIET = (Acked, Claimed, ConsumersChanged, QueueDepth)
 
 
@@ -179,7 +179,7 @@ class World:
 
     async def _misfortune(self) -> None:
         node = self.rng.choice(self.nodes)
-        match self.rng.choice(["freeze", "kill", "outage", "leave", "resize", "wound", "nothing"]):
+        match self.rng.choice(["freeze", "kill", "outage", "leave", "resize", "scale", "wound", "nothing"]):
             case "freeze" if not node.gate.shut:
                 seconds = self.rng.uniform(0.5, LEASE * 2.5)
                 self.tell(f"{node.name} freezes for {seconds:.1f} s")
@@ -204,6 +204,10 @@ class World:
                     size = self.rng.randint(1, 4)
                     self.tell(f"{node.name} resizes {queue} to {size}")
                     spawn(pool.resize(size), name="resize")
+            case "scale":
+                scaled, by_hand = self.rng.choice(sorted(SETTINGS.queue_names)), self.rng.choice([None, 0, 2, 5, 9])
+                self.tell(f"somebody scales {scaled} to {'auto' if by_hand is None else by_hand}")
+                self.database.scale(scaled, by_hand, seconds=self.rng.uniform(2.0, 15.0))
             case "wound":
                 self._wound(node)
             case _:
