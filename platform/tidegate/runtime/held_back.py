@@ -21,9 +21,7 @@ from tidegate.store.protocol import QueueCounts, Store
 __all__ = ["NOTHING", "Held", "HeldBack"]
 
 SHARE: Final = 0.02  # of the time that counting may take
-GROWN: Final = (
-    2  # times what was counted last; so a queue that grows is counted again a few times only, until the next count is due
-)
+GROWN: Final = 2  # times what was counted last: so a queue that grows is counted a few times more, until the next count is due
 
 
 @dataclass(frozen=True, slots=True)

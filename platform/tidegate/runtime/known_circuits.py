@@ -121,8 +121,9 @@ class KnownCircuits:
         """Has the table looked at now: something moved."""
         self._breakers: dict[str, CircuitBreaker] = {}
         self._told: dict[str, CircuitBreaker] = {}
-        self._likened: dict[str, tuple[object, str]] = {}
         """What sessions were told last."""
+        self._likened: dict[str, tuple[object, str]] = {}
+        """What a row said of its numbers when it was compared last, and what came of that."""
 
     def __getitem__(self, name: str) -> CircuitBreaker:
         """Return a circuit by its name."""

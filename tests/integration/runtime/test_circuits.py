@@ -93,6 +93,15 @@ async def enqueue(relay: Relay, job: Any, n: int, start: int = 0) -> list[int]:
     return await relay.tide.enqueue_many([job.call(k) for k in range(start, start + n)])
 
 
+async def shut(shop: Relay, node: Node) -> Any:
+    """Open the circuit by hand, return once the node has heard of it; with its store, to reset it by."""
+    store = node.supervisor._store
+    await until(lambda: bool(shop.stand.rows("SELECT FROM tidegate.circuits WHERE name = 'relay'")))
+    await store.move_circuit("relay", lambda circuit, now: circuit.force("forced_open", now), rng=float, actor="ana")
+    await until(lambda: node.supervisor.circuits["relay"].shut)
+    return store
+
+
 async def test_a_dependency_that_is_down_costs_no_attempts_beyond_the_trip(relay: Make) -> None:
     shop = await relay()
     shop.down()
@@ -256,10 +265,7 @@ async def test_r21_while_the_circuits_cannot_be_read_jobs_go_on(
     caplog.set_level(logging.WARNING, "tidegate")
     shop = await relay()
     async with shop.node() as node:
-        store = node.supervisor._store
-        await until(lambda: bool(shop.stand.rows("SELECT FROM tidegate.circuits WHERE name = 'relay'")))
-        await store.move_circuit("relay", lambda circuit, now: circuit.force("forced_open", now), rng=float, actor="ana")
-        await until(lambda: node.supervisor.circuits["relay"].shut)
+        await shut(shop, node)
         await asyncio.to_thread(shop.stand.execute, "ALTER TABLE tidegate.circuits RENAME TO circuits_away")
         await enqueue(shop, send, 3)
         await enqueue(shop, other, 3)
@@ -279,10 +285,7 @@ async def test_r21_while_the_circuits_cannot_be_read_jobs_go_on(
 async def test_what_a_circuit_holds_back_is_not_waited_for_and_would_be_left(relay: Make) -> None:
     shop = await relay()
     async with shop.node() as node:
-        store = node.supervisor._store
-        await until(lambda: bool(shop.stand.rows("SELECT FROM tidegate.circuits WHERE name = 'relay'")))
-        await store.move_circuit("relay", lambda circuit, now: circuit.force("forced_open", now), rng=float, actor="ana")
-        await until(lambda: node.supervisor.circuits["relay"].shut)
+        store = await shut(shop, node)
         await enqueue(shop, send, 3)
         await enqueue(shop, other, 1)
         await until(lambda: shop.done() == 1, what="what nothing holds back")
