@@ -26,7 +26,8 @@ __all__ = ["InProcess", "InTask", "InThread", "frames_in", "told"]
 ROOT: Final = str(Path(__file__).parents[1])
 ENTRIES: Final = frozenset(
     {
-        (f"{ROOT}/runtime/executors/coroutine.py", "_contained"),
+        (f"{ROOT}/runtime/executors/coroutine.py", "begin"),
+        (f"{ROOT}/runtime/executors/coroutine.py", "_step"),
         (f"{ROOT}/runtime/executors/thread.py", "_work"),
         (f"{ROOT}/runtime/executors/thread.py", "_main"),
         (f"{ROOT}/runtime/processes/inside.py", "run"),

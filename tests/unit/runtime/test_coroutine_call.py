@@ -9,7 +9,7 @@ import pytest
 
 from tidegate.jobs import Cancelled, Job
 from tidegate.runtime.executors import RunEnded
-from tidegate.runtime.executors.coroutine import CoroutineCall
+from tidegate.runtime.executors.coroutine import CoroutineCalls
 from tidegate.runtime.runs import Run, Runs
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ async def test_a_run_that_was_asked_to_end_before_its_first_step_ends_at_once() 
     run.end(Cancelled())
     with pytest.raises(RunEnded) as ended:
         async with asyncio.timeout(30):  # below `kill_after`, with which it would be given up
-            await CoroutineCall(handler, run, runs).result()
+            CoroutineCalls(runs).begin(handler, run)
     assert isinstance(ended.value.why, Cancelled)
     assert not begun
     assert not run.abandoned

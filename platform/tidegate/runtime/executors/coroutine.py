@@ -1,40 +1,121 @@
-"""A handler's coroutine in a task of its own, on the loop that runs now.
+"""Handlers' coroutines on the loop that runs now, each in a task that is its own.
 
-Its own task, so that nothing of it outlives it in its consumer: no context variable, no cancellation that is still on its way; and
-so that a coroutine which swallows its cancellation can be left behind.
+Its own, so that nothing of it outlives it in its consumer: no context variable, no cancellation that is still on its way; and so
+that a coroutine which swallows its cancellation can be left behind.
+
+A task costs a fifth of what a job that waits for nothing does in all (decision 019). So the first step of a coroutine is taken in
+its consumer's turn, while its task, made and not begun, stands in for the consumer's as the current one. One that waits goes on in
+that task. One that has ended leaves it for the next, unless anybody has kept it, cancelled it or wants to hear of its end: whose
+task it was cannot be told any more then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from asyncio.tasks import _enter_task, _leave_task  # for those who run code as a task: "Extending" in asyncio's documentation
 from collections.abc import Callable, Coroutine
-from contextvars import copy_context
+from contextvars import Context, copy_context
+from sys import getrefcount
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final
+from weakref import getweakrefcount
 
 from tidegate.jobs import TimedOut
 from tidegate.runtime.executors.executor import answer, storable
 from tidegate.runtime.places import InTask
-from tidegate.runtime.runs import Run, Runs
+from tidegate.runtime.runs import CURRENT, Run, Runs
 from tidegate.supervision.tasks import begin, keep, stack_of
 
-__all__ = ["CoroutineCall"]
+__all__ = ["CoroutineCalls", "WaitingCall"]
 
 UNWIND: Final = 0.9  # seconds; a cancelled consumer is abandoned itself after 1 (stages.Life.kill_grace)
 
 
-class CoroutineCall:
-    """One call of a coroutine function. Whoever awaits its `result` holds its task."""
+class CoroutineCalls:
+    """Begins calls of coroutine functions. Whoever awaits the `result` of one that waits holds its task."""
 
-    def __init__(self, call: Callable[[], Coroutine[Any, Any, Any]], run: Run, runs: Runs) -> None:
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._spare: _Spare | None = None
+
+    def begin(self, call: Callable[[], Coroutine[Any, Any, Any]], run: Run) -> Any:
+        """Take the first step: return what the coroutine returned or raise what it raised, or return a WaitingCall."""
+        if run.asked:
+            return answer(run, None, None, heeded=True)
+        spare = self._spare
+        if spare is None or spare.task.done():
+            spare = self._spare = _Spare()
+        loop = spare.loop
+        spare.task.set_name(run.first.kind)
+        run.places.append(spare.place)
+        context, error, value = copy_context(), None, None
+        consumer = asyncio.current_task()
+        if consumer is not None:
+            _leave_task(loop, consumer)
+        _enter_task(loop, spare.task)
+        try:
+            coroutine = call()
+            pending = context.run(coroutine.send, None)
+        except StopIteration as ended:
+            value = ended.value
+        except asyncio.CancelledError as raised:
+            error = raised
+        except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is its outcome; the runner judges it
+            error = storable(raised)
+        else:
+            self._spare = None
+            return WaitingCall(spare, coroutine, context, pending, run, self._runs)
+        finally:
+            _leave_task(loop, spare.task)
+            if consumer is not None:
+                _enter_task(loop, consumer)
+        if not spare.as_new():
+            self._spare = None
+        return answer(run, value, error, heeded=False)
+
+
+class _Spare:
+    """A task that was made and has not begun. Nobody's coroutine in it by then, it ends with its first step."""
+
+    __slots__ = ("_kept", "carrier", "loop", "place", "task")
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.carrier = _Carrier()
+        self.task: asyncio.Task[None] = begin(self.carrier, name="a handler", context=Context())
+        self.place = InTask(self.task, threading.get_ident())
+        self._kept = self._keepers()
+
+    def as_new(self) -> bool:
+        """Tell whether the task may be another coroutine's: nobody has kept or cancelled it, or wants to hear of its end."""
+        return self._keepers() == self._kept and not self.task.cancelling() and not self.task._callbacks  # noqa: SLF001 - as its repr does
+
+    def _keepers(self) -> tuple[int, int]:
+        return getrefcount(self.task), getweakrefcount(self.task)
+
+
+class WaitingCall:
+    """A call whose coroutine waits for something, and goes on in its task."""
+
+    def __init__(
+        self,
+        spare: _Spare,
+        coroutine: Coroutine[Any, Any, Any],
+        context: Context,
+        pending: Any,
+        run: Run,
+        runs: Runs,
+    ) -> None:
         self._run = run
         self._runs = runs
-        self._loop = asyncio.get_running_loop()
+        self._loop = spare.loop
         self._over = self._loop.create_future()
         self._patience: asyncio.TimerHandle | None = None
         self._cancelled = False
-        self._task = begin(_contained(call, self._ended), name=run.first.kind, context=copy_context())
-        run.places.append(InTask(self._task, threading.get_ident()))
+        self._task = spare.task
+        self._carrier = spare.carrier
+        self._carrier.take(coroutine, context, pending, run, self._ended)
 
     async def result(self) -> Any:
         """See `Executor.run`."""
@@ -47,19 +128,15 @@ class CoroutineCall:
         finally:
             if self._patience is not None:
                 self._patience.cancel()
-        if not self._task.done():
+        if not self._carrier.over:
             self._abandon()
             return answer(self._run, None, None, heeded=True)
-        if self._task.cancelled():
-            return answer(self._run, None, asyncio.CancelledError(), heeded=self._cancelled)
-        value, error = self._task.result()
-        return answer(self._run, value, error, heeded=self._cancelled)
+        return answer(self._run, self._carrier.value, self._carrier.error, heeded=self._cancelled)
 
     def _ask(self) -> None:
         if isinstance(self._run.why, TimedOut):
-            self._run.why = TimedOut(self._run.why.after, stack_of(self._task, skip=1))
+            self._run.why = TimedOut(self._run.why.after, stack_of(self._task))
         self._cancelled = self._task.cancel()
-        self._task.add_done_callback(lambda _: self._ended())  # cancelled before its first step, it has no last one
         self._patience = self._loop.call_later(self._run.kill_after, self._ended)
 
     def _ended(self) -> None:
@@ -75,20 +152,109 @@ class CoroutineCall:
 
     def _abandon(self) -> None:
         keep(self._task)
-        ended = self._runs.abandon(self._run, stack_of(self._task, skip=1))
+        ended = self._runs.abandon(self._run, stack_of(self._task))
         self._task.add_done_callback(lambda _: ended())
 
 
-async def _contained(call: Callable[[], Coroutine[Any, Any, Any]], ended: Callable[[], None]) -> tuple[Any, BaseException | None]:
-    """Return what the coroutine returned and what it raised: an exit raised inside a task would end the whole loop.
+class _Carrier(Coroutine[Any, Any, None]):
+    """What a task of ours runs: a coroutine that has taken its first step elsewhere, from there on to its end.
 
-    `ended` is called in its last step, a turn of the loop before whoever waits for the task itself would hear of it.
+    `value` and `error` are what it came to: an exit raised inside a task would end the whole loop. `ended` is called in its last
+    step, a turn of the loop before whoever waits for the task itself would hear of it. To whoever looks at its frames it is the
+    coroutine that it carries.
     """
-    try:
-        return await call(), None
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome; the runner judges it
-        return None, storable(error)
-    finally:
-        ended()
+
+    __slots__ = ("_context", "_coroutine", "_ended", "_fresh", "_pending", "_run", "error", "over", "value")
+
+    def __init__(self) -> None:
+        self._coroutine: Coroutine[Any, Any, Any] | None = None
+        self._fresh = True
+        self.over = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def take(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context, pending: Any, run: Run, ended: Callable[[], None]
+    ) -> None:
+        """Carry `coroutine`, whose code runs in `context`, and which waits for `pending`."""
+        self._coroutine, self._context, self._pending = coroutine, context, pending
+        self._run: Run | None = run
+        self._ended: Callable[[], None] | None = ended
+
+    def send(self, value: Any) -> Any:
+        """Take a step; the first one only waits for what the coroutine waits for."""
+        if self._coroutine is None:
+            raise StopIteration
+        if self._fresh:
+            return self._first()
+        return self._step(self._coroutine.send, value)
+
+    def throw(
+        self, typ: Any, val: BaseException | object = None, tb: TracebackType | None = None
+    ) -> Any:
+        """Cancel, as a rule: the first time by cancelling what the coroutine waits for, as asyncio does."""
+        error = typ if isinstance(typ, BaseException) else typ() if val is None else val
+        if self._coroutine is None:
+            raise error
+        if self._fresh:
+            pending = self._first()
+            if asyncio.isfuture(pending) and pending.cancel():
+                return pending
+        return self._step(self._coroutine.throw, error)
+
+    def close(self) -> None:
+        """End at once."""
+        if self._coroutine is not None:
+            self._coroutine.close()
+
+    def __await__(self) -> Any:
+        """Nobody awaits it but its task, by `send`."""
+        raise NotImplementedError
+
+    def _first(self) -> Any:
+        self._fresh = False
+        CURRENT.set(self._run)  # in the task's own context: by that a blocked loop's culprit is found
+        pending, self._pending = self._pending, None
+        return pending
+
+    def _step(self, step: Callable[[Any], Any], value: Any) -> Any:
+        try:
+            return self._context.run(step, value)
+        except StopIteration as ended:
+            self.value = ended.value
+        except asyncio.CancelledError as error:
+            self.error = error
+            self._leave()
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome; the runner judges it
+            self.error = storable(error)
+        self._leave()
+        raise StopIteration
+
+    def _leave(self) -> None:
+        """Let go of everything: those know the task, and all of it would wait for the collector."""
+        ended, self.over = self._ended, True
+        self._ended = self._run = None
+        CURRENT.set(None)
+        if ended is not None:
+            ended()
+
+    @property
+    def cr_frame(self) -> FrameType | None:
+        """As a coroutine's."""
+        return getattr(self._coroutine, "cr_frame", None)
+
+    @property
+    def cr_await(self) -> Any:
+        """As a coroutine's."""
+        return getattr(self._coroutine, "cr_await", None)
+
+    @property
+    def cr_code(self) -> CodeType | None:
+        """As a coroutine's."""
+        return getattr(self._coroutine, "cr_code", None)
+
+    @property
+    def cr_running(self) -> bool:
+        """As a coroutine's."""
+        return bool(getattr(self._coroutine, "cr_running", False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tidegate.runtime.executors.coroutine import CoroutineCall
+from tidegate.runtime.executors.coroutine import CoroutineCalls, WaitingCall
 from tidegate.runtime.executors.thread import ThreadExecutor
 from tidegate.runtime.runs import Run, Runs
 
@@ -17,13 +17,14 @@ class LoopExecutor:
 
     def __init__(self, threads: ThreadExecutor, runs: Runs) -> None:
         self._threads = threads
-        self._runs = runs
+        self._coroutines = CoroutineCalls(runs)
 
     async def run(self, call: Callable[[], Any], *, is_async: bool, run: Run) -> Any:
         """See `Executor.run`."""
         if not is_async:
             return await self._threads.run(call, is_async=False, run=run)
-        return await CoroutineCall(call, run, self._runs).result()
+        begun = self._coroutines.begin(call, run)
+        return await begun.result() if type(begun) is WaitingCall else begun
 
     @property
     def full(self) -> bool:
