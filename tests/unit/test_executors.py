@@ -47,7 +47,7 @@ class Stage:
 
         def begins():
             limits.started = loop.time()
-            self.runs.begin(limits)
+            self.runs.enter(limits)
 
         def begin():
             if threading.current_thread() is here:
@@ -443,23 +443,30 @@ async def test_a_thread_that_has_the_next_call_already_does_not_cost_the_last_on
     assert stage.threads.abandoned == 0
 
 
-async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(stage):
+async def returns():
+    return 1
+
+
+async def waits_and_returns():
+    await asyncio.sleep(0.001)
+    return 1
+
+
+@pytest.mark.parametrize("coroutine", [returns, waits_and_returns])
+async def test_a_call_that_is_over_leaves_nothing_to_the_garbage_collector(stage, coroutine):
     class Log:
         """Stands for whatever hangs on a run."""
 
     limits = stage.limits()
-    limits.log = Log()
-    gone = weakref.ref(limits.log)
-
-    async def coroutine():
-        return 1
-
+    limits._log = Log()
+    gone = weakref.ref(limits._log)
     collects = gc.isenabled()
     gc.disable()
     try:
         assert await stage.run(coroutine, limits) == 1
         del limits
         await asyncio.sleep(0)  # the loop forgets the step that it is in
+        await asyncio.sleep(0)  # and that of its task
         assert gone() is None
     finally:
         if collects:

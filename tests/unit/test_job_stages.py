@@ -32,7 +32,9 @@ class Table:
     def release(self, jobs, why):
         self.released += [job.id for job in jobs]
 
-    async def ack(self, ack):
+    is_full = False
+
+    def report(self, ack):
         self.acks.append(ack)
 
     def tell_of_ends(self, tell):

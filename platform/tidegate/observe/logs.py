@@ -145,7 +145,7 @@ class JobLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one record."""
         run = CURRENT.get()
-        if run is None or not run.log.limit:
+        if run is None or not run.log_limit:
             return
         try:
             run.log.add(self._line(record))

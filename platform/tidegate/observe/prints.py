@@ -48,7 +48,7 @@ class _Heard:
 
     def write(self, text: str) -> int:
         written = self._stream.write(text)  # first: it refuses what is no text
-        if (run := CURRENT.get()) is not None and run.log.limit:
+        if (run := CURRENT.get()) is not None and run.log_limit:
             run.log.write(text)
         return written
 

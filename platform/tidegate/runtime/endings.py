@@ -12,8 +12,8 @@ __all__ = ["endings"]
 
 def endings(job: Job[bytes], ack: Ack, state: State) -> list[Event]:
     """Return the events of an attempt whose ack left its job in `state`."""
-    trace = trace_of(ack.traceparent)
-    word = applied_word(ack, state)
+    trace = None if ack.traceparent is None else trace_of(ack.traceparent)
+    word = ack.word if state is ack.state else applied_word(ack, state)
     events: list[Event] = [JobEnded(job.queue, job.kind, job.id, job.attempt, word, state, ack.duration, ack.failure, trace)]
     if state is State.SCHEDULED and ack.failure is not None:
         events.append(JobRetried(job.queue, job.kind, job.id, job.attempt, word, ack.delay, ack.failure, trace))

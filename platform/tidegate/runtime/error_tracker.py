@@ -122,9 +122,9 @@ class ErrorTracker:
 
     def on_event(self, event: Event) -> None:
         """Count a failed attempt, or the death of a job that no attempt was left to."""
+        if type(event) is JobEnded and event.failure is None:
+            return  # as most of them
         match event:
-            case JobEnded(failure=None):
-                pass  # first of all, as most of them
             case JobEnded(failure=Failure() as failure, word=word) if word in FAILURES:
                 self._note(failure, event.queue, event.kind, event.job_id, dead=event.state is State.DEAD)
             case DeadLettered(failure=Failure() as failure, attempt=0):

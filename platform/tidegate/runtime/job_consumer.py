@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tidegate.events import Event, emitting
 from tidegate.jobs import Job
 from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.queue_session import QueueSession
-from tidegate.runtime.runner import JobRunner, Report
+from tidegate.runtime.runner import JobRunner
 from tidegate.settings import QueueSettings
 from tidegate.stages import Batch, Cancel, Consumer, Source, SubRef, Subscription
 from tidegate.supervision import Reason, Shutdown, spawn
 
 __all__ = ["JobConsumer"]
+
+TURN: Final = 0.001  # seconds for which jobs that wait for nothing are run before others have their turn
 
 
 class JobConsumer(Consumer[Any]):
@@ -48,6 +50,7 @@ class JobConsumer(Consumer[Any]):
         self._circuits = circuits
         self._emit = emit
         self._leaving = asyncio.Event()
+        self._clock = asyncio.get_running_loop().time
         self._ran = ran
         self._queue = queue.name
         self._under_way = 0
@@ -63,7 +66,7 @@ class JobConsumer(Consumer[Any]):
     async def init(self) -> None:
         """Let the node hear of what handlers enqueue: they run in this task, or with a copy of its context."""
         emitting.set(self._emit)
-        self._free_at = asyncio.get_running_loop().time()
+        self._free_at = self._clock()
 
     @property
     def waiting(self) -> int:
@@ -73,7 +76,11 @@ class JobConsumer(Consumer[Any]):
     async def handle_events(self, events: Sequence[Any], sub: SubRef) -> None:  # noqa: ARG002 - the stage's signature
         """Run what was delivered. Asked to end, it finishes the call that is under way and gives the rest back."""
         self._unhandled = jobs = _jobs_of(events)  # each job counts by itself from here on, also one that came in a batch
+        turn_ends = self._clock() + TURN
         for whole in self._runner.batches(jobs[:]):
+            if self._free_at > turn_ends:  # jobs that wait for nothing would keep everybody else waiting
+                await asyncio.sleep(0)
+                turn_ends = self._clock() + TURN
             batch = self._wanted(whole) if self._session.unwanted else whole
             if not batch:
                 continue
@@ -97,20 +104,26 @@ class JobConsumer(Consumer[Any]):
 
     async def run_batch(self, batch: list[Job[bytes]]) -> None:
         """Run one call's jobs and report each."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        waited = max([self._session.started(job, began) for job in batch])
+        began, session = self._clock(), self._session
+        waited = session.started(batch[0], began) if len(batch) == 1 else max([session.started(job, began) for job in batch])
         self._under_way, self.busy = len(batch), True
         try:
             reports = await self._runner.run(batch, self._lease_is_lost)
         finally:
-            self._under_way, self.busy, ended = 0, False, clock()
+            self._under_way, self.busy, ended = 0, False, self._clock()
             # While a job waited, its consumer was not idle: it was on its way to it.
             self._ran(self._queue, len(batch), ended - began + min(max(began - self._free_at, 0.0), waited))
             self._free_at = ended
         for report in reports:
-            await self._tell(report)
+            if report.lost:
+                session.rejected_elsewhere(report.job)
+            elif report.settled is not None:
+                session.acked_elsewhere(report.job, report.settled, report.ack)
+            else:
+                session.report(report.ack, unsure=report.unsure)
         self.processed += len(batch)
+        if session.is_full:
+            await session.room()
 
     def _let_through(self, batch: list[Job[bytes]]) -> list[Job[bytes]]:
         """Return what its circuit still lets run; give back what was claimed just before the circuit opened."""
@@ -121,14 +134,6 @@ class JobConsumer(Consumer[Any]):
             if job.id in held:
                 self._session.release([job], f"its circuit {held[job.id]} is open")
         return [job for job in batch if job.id not in held]
-
-    async def _tell(self, report: Report) -> None:
-        if report.lost:
-            self._session.rejected_elsewhere(report.job)
-        elif report.settled is not None:
-            self._session.acked_elsewhere(report.job, report.settled, report.ack)
-        else:
-            await self._session.ack(report.ack, unsure=report.unsure)
 
     def _wanted(self, batch: list[Job[bytes]]) -> list[Job[bytes]]:
         """Give back what was cancelled before it started, which is its end; return the rest."""

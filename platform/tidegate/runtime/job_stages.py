@@ -88,7 +88,9 @@ class JobStage(Relay[Claimed, Out]):
         ack = self._settlement.ack(job, outcome, ended=asyncio.get_running_loop().time())
         if ack.state is State.CANCELLED:
             ack = replace(ack, charged=False)
-        await self._session.ack(await self._settlement.examined(job, ack))
+        self._session.report(await self._settlement.examined(job, ack))
+        if self._session.is_full:
+            await self._session.room()
 
 
 class StepStage(JobStage[Claimed]):

@@ -29,6 +29,7 @@ class NodeLease:
         self.lease = lease
         self.lost = False
         self.clock = clock
+        self._span = lease * (1 - MARGIN)
         self._sent: float | None = None
 
     def __repr__(self) -> str:
@@ -40,10 +41,8 @@ class NodeLease:
 
     def remaining(self) -> float:
         """Return the seconds for which handlers may still be started; negative when that is over, or never began."""
-        if self.lost or self._sent is None:
-            return -1.0
-        return self._sent + self.lease * (1 - MARGIN) - self.clock()
+        return -1.0 if self.lost or self._sent is None else self._sent + self._span - self.clock()
 
     def allows_start(self) -> bool:
         """Tell whether a handler may be started now."""
-        return self.remaining() > 0
+        return not self.lost and self._sent is not None and self._sent + self._span > self.clock()  # asked before every job

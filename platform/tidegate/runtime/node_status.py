@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import psutil
@@ -39,16 +39,20 @@ class Done:
         self._gone: Counter[str] = Counter()
         self._sums: dict[str, list[float]] = {}
         self._process = psutil.Process()
+        self._clock: Callable[[], float] | None = None
 
     def on_event(self, event: Event) -> None:
         """Count a job whose handler was run, and one that is ready or running no more."""
-        if not isinstance(event, JobEnded):
+        if type(event) is not JobEnded:
             return
+        queue = event.queue
         if event.state is not State.READY:
-            self._gone[event.queue] += 1
+            self._gone[queue] += 1
         if event.seconds is not None:
-            self._jobs[event.queue] += 1
-            self._last[event.queue] = asyncio.get_running_loop().time()
+            if self._clock is None:
+                self._clock = asyncio.get_running_loop().time
+            self._jobs[queue] += 1
+            self._last[queue] = self._clock()
 
     def ran(self, queue: str, jobs: int, seconds: float) -> None:
         """Add a call that has ended: it kept its consumer busy for `seconds`, which is each job's equal part."""

@@ -34,7 +34,7 @@ class Outbox:
         self._unsure: set[tuple[int, int]] = set()
         self.unwanted: set[int] = set()
         """The jobs that are held and were cancelled from outside."""
-        self.on_end: Callable[[Job[bytes]], None] = _nothing
+        self.on_end: Callable[[Job[bytes]], None] | None = None
         """Called with each job that is held no longer."""
 
     def __len__(self) -> int:
@@ -116,16 +116,13 @@ class Outbox:
         if self.unwanted:
             self.unwanted.discard(job.id)
         self._on_gone(job.id)
-        self.on_end(job)
+        if self.on_end is not None:
+            self.on_end(job)
 
 
 def released(job_id: int, lease: int, why: str) -> Ack:
     """Return the ack of a job that is given back unstarted."""
     return Ack(job_id, lease, State.READY, Word.RELEASED, charged=False, failure=Failure("Released", why))
-
-
-def _nothing(job: Job[bytes]) -> None:
-    """Tell nobody."""
 
 
 async def gathered(outbox: Outbox, enough: int) -> None:

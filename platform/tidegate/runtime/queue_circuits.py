@@ -42,6 +42,8 @@ class QueueCircuits:
         self._good: Counter[tuple[str, int]] = Counter()
         self._late: list[Report] = []
         """Of runs whose ack is in the table already: it went with their handler's own transaction."""
+        limits = {kind: known.plan.specs[name].config.slow_after for kind, name in known.plan.by_kind.items()}
+        self._slow_after = {kind: seconds for kind, seconds in limits.items() if seconds is not None}
         self._guarded = False
         """A claim found that something gates, and the cache does not know it yet."""
         self._flush_at = 0.0
@@ -112,7 +114,7 @@ class QueueCircuits:
 
     def reports(self, acks: Iterable[Ack], job_of: Callable[[Ack], Job[bytes]], now: float) -> list[Report]:
         """Return what is to ride on these acks."""
-        reports = [self._report(job_of(ack), ack) for ack in acks if ack.health != "ok" or self._is_notable(job_of(ack), ack)]
+        reports = [self._report(job, ack) for ack in acks if self._is_told(job := job_of(ack), ack)]
         told = [report for report in reports if report is not None]
         if told and self.blind(now):
             self._emit(CircuitOutcomes(told[0].circuit, "unread", len(told)))
@@ -124,14 +126,14 @@ class QueueCircuits:
         name = self.plan.by_kind.get(job.kind)
         if name is None:
             return
-        if ack.health == "ok" and not self._is_notable(job, ack):
+        if not self._is_told(job, ack):
             self._good[name, job.circuit_gen] += 1
         elif job.permit:
             self._cursors.wake(name)
 
     def applied_elsewhere(self, job: Job[bytes], ack: Ack) -> None:
         """A handler's own transaction applied an ack: its report goes by itself, and until then its permit stays out."""
-        if (report := self._report(job, ack)) is not None and (ack.health != "ok" or self._is_notable(job, ack)):
+        if (report := self._report(job, ack)) is not None and self._is_told(job, ack):
             self._late.append(report)
             self._flush_at = 0.0
         else:
@@ -163,11 +165,11 @@ class QueueCircuits:
             logger.warning("queue %s: %s; it goes on by what was known last", self._queue, error)
         self._blind_until = now + BLIND_FOR
 
-    def _is_notable(self, job: Job[bytes], ack: Ack) -> bool:
-        if job.permit:
+    def _is_told(self, job: Job[bytes], ack: Ack) -> bool:
+        """Tell whether a run is to be told by itself: any but one that went well, in time, and without a permit."""
+        if ack.health != "ok" or job.permit:
             return True
-        spec = self.plan.of(job.kind)
-        slow_after = None if spec is None else spec.config.slow_after
+        slow_after = self._slow_after.get(job.kind)
         return slow_after is not None and (ack.duration or 0.0) > slow_after
 
     def _report(self, job: Job[bytes], ack: Ack) -> Report | None:

@@ -6,8 +6,8 @@ turn is under way, and what comes in meanwhile goes with the next. So batches gr
 once.
 
 Promises. No demand, no claim. Every claimed job is delivered or handed back. An ack is kept until the table answered: through any
-weather it is sent again, and one that had landed although its answer was lost is recognised. Above the high-water mark `ack` waits,
-so that consumers do (protocol A1-A3, L6, H1-H6).
+weather it is sent again, and one that had landed although its answer was lost is recognised. Above the high-water mark consumers
+wait (protocol A1-A3, L6, H1-H6).
 """
 
 from __future__ import annotations
@@ -139,17 +139,29 @@ class QueueSession(FunctionChild):
         self._emit(JobStarted(job.queue, job.kind, job.id, job.attempt, waited, trace_id))
         return waited
 
-    async def ack(self, ack: Ack, *, unsure: bool = False) -> None:
-        """Report an outcome. Returns at once below the high-water mark, else when there is room again."""
-        self._report(ack, unsure=unsure)
-        if len(self._outbox) >= HIGH_WATER:
-            self._room.clear()
-            await self._room.wait()
+    def report(self, ack: Ack, *, unsure: bool = False) -> None:
+        """Report an outcome. Whoever is to report more waits for `room` where it `is_full`."""
+        if self._outbox.report(ack, unsure=unsure):
+            self._wake.set()
+        elif (job := self._outbox.outlived(ack)) is not None:
+            self._rejected(job)
+        else:
+            logger.warning("queue %s: a second report on job %s (%s) was ignored", self.queue, ack.job_id, ack.word)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many reports wait that nobody should make more of them: the high-water mark is reached."""
+        return len(self._outbox) >= HIGH_WATER
+
+    async def room(self) -> None:
+        """Return when there is room again for reports."""
+        self._room.clear()
+        await self._room.wait()
 
     def release(self, jobs: Sequence[Job[bytes]], why: object) -> None:
         """Give jobs back unstarted: their place is kept, no attempt is charged."""
         for job in jobs:
-            self._report(released(job.id, job.lease, f"given back: {why}"))
+            self.report(released(job.id, job.lease, f"given back: {why}"))
             place = {job.priority: job.seq}
             self._hints.lower(place)  # the next claim, which goes with this ack, begins there
             self._circuits.told(place)
@@ -325,14 +337,6 @@ class QueueSession(FunctionChild):
             self.release(jobs, "drain")
         else:
             self._deliver(jobs)
-
-    def _report(self, ack: Ack, *, unsure: bool = False) -> None:
-        if self._outbox.report(ack, unsure=unsure):
-            self._wake.set()
-        elif (job := self._outbox.outlived(ack)) is not None:
-            self._rejected(job)
-        else:
-            logger.warning("queue %s: a second report on job %s (%s) was ignored", self.queue, ack.job_id, ack.word)
 
     def _ended(self, job: Job[bytes], ack: Ack, state: State) -> None:
         for event in endings(job, ack, state):

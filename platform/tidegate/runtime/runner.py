@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.circuit.judge import once
@@ -68,23 +69,37 @@ class Report:
     unsure: bool = False
 
 
-@record(frozen=True, slots=True)
 class _Ended:
     """A run that is over: what was called, and what came of it."""
 
-    handler: Handler
-    run: Run
-    account: Account
-    outcomes: Mapping[int, Outcome]
-    at: float
-    raised: bool = False
+    __slots__ = ("_account", "_settlement", "at", "handler", "outcomes", "output", "raised", "run")
 
-    @property
-    def output(self) -> str | None:
+    def __init__(
+        self,
+        handler: Handler,
+        run: Run,
+        settlement: Settlement,
+        outcomes: Mapping[int, Outcome],
+        at: float,
+        *,
+        raised: bool = False,
+    ) -> None:
+        self.handler = handler
+        self.run = run
+        self.outcomes = outcomes
+        self.at = at
+        self.raised = raised
+        self._settlement = settlement
+        self._account: Account | None = None
+        text = run.logged
+        self.output = share(self.account().clean(text), len(run.jobs), run.log_limit) if text else None
         """What each of its jobs keeps of what it logged."""
-        log = self.run.log
-        text = log.text()
-        return share(self.account.clean(text), len(self.run.jobs), log.limit) if text else None
+
+    def account(self) -> Account:
+        """Return what puts into words what went wrong in it; most runs need none."""
+        if self._account is None:
+            self._account = self._settlement.account(self.run.jobs, self.handler)
+        return self._account
 
 
 class JobRunner(Protocol):
@@ -166,7 +181,9 @@ class Runner:
             if transaction is not None:
                 await self._transactions.discard(transaction)
             raise
-        acks = await self._settlement.all_examined(jobs, [self._ack(ended, job) for job in jobs])
+        acks = [self._ack(ended, job) for job in jobs]
+        if len(acks) > 1 or acks[0].state is not State.COMPLETED:
+            acks = await self._settlement.all_examined(jobs, acks)
         reports = told(jobs, once(acks) if len(acks) > 1 else acks, span)
         if transaction is None or not transaction.used:
             return reports
@@ -179,14 +196,16 @@ class Runner:
         self, handler: Handler, jobs: Sequence[Job[bytes]], transaction: Any, cancelled: Callable[[], bool]
     ) -> _Ended:
         invalid: dict[int, Outcome] = {}
-        account = self._settlement.account(jobs, handler)
         run = self._settlement.call(handler, jobs, self._clock())
         try:
-            call, runnable = self._prepare(handler, run, invalid, transaction, cancelled)
-            if not runnable:
-                return _Ended(handler, run, account, invalid, run.started)
-            with self._runs.running(run):
+            call = self._prepare(handler, run, invalid, transaction, cancelled)
+            if call is None:
+                return _Ended(handler, run, self._settlement, invalid, run.started)
+            outside = self._runs.enter(run)
+            try:
                 value = await self._executor.run(call, is_async=handler.is_async, run=run)
+            finally:
+                self._runs.leave(run, outside)
         except RunEnded as asked:
             outcome = asked.why
         except Raised as raised:
@@ -199,10 +218,11 @@ class Runner:
             outcome = error if isinstance(error, Outcome) else Failed(error)
         else:
             valid = [job for job in jobs if job.id not in invalid] if invalid else jobs
-            outcomes = _outcomes(handler, valid, value) | invalid
-            return _Ended(handler, run, account, _wanted(run, outcomes), self._clock())
+            outcomes = _outcomes(handler, valid, value)
+            outcomes.update(invalid)
+            return _Ended(handler, run, self._settlement, _wanted(run, outcomes), self._clock())
         outcomes = {job.id: invalid.get(job.id, outcome) for job in jobs}
-        return _Ended(handler, run, account, _wanted(run, outcomes), self._clock(), raised=True)
+        return _Ended(handler, run, self._settlement, _wanted(run, outcomes), self._clock(), raised=True)
 
     def _prepare(
         self,
@@ -211,24 +231,25 @@ class Runner:
         invalid: dict[int, Outcome],
         transaction: Any,
         cancelled: Callable[[], bool],
-    ) -> tuple[Callable[[], Any], bool]:
-        """Return the call that starts the handler, and whether there is anything to call it with."""
+    ) -> Callable[[], Any] | None:
+        """Return the call that starts the handler; None where there is nothing to call it with, `invalid` says of each why."""
         context = _context(run, transaction, cancelled) if handler.wants_context else None
-        decoded: list[tuple[Job[bytes], tuple[Any, ...], dict[str, Any]]] = []
+        call: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        typed: list[Job[Any]] = []
         for job in run.jobs:
             try:
                 if isinstance(job.meta, DamagedMeta):
                     raise InvalidJob("its meta cannot be read", hint="something other than Tidegate has written into its row")
-                decoded.append((job, *handler.signature.decode(job.args)))
+                call = handler.signature.decode(job.args)
             except InvalidJob as error:
                 invalid[job.id] = Invalid(error)
-        if not decoded:
-            return _nothing, False
-        if handler.batch:
-            typed = [replace(job, args=args[0]) for job, args, _ in decoded]
-            return lambda: handler.invoke((typed,), {}, context), True
-        [(_, args, kwargs)] = decoded
-        return lambda: handler.invoke(args, kwargs, context), True
+            else:
+                if handler.batch:
+                    typed.append(replace(job, args=call[0][0]))
+        if call is None:
+            return None
+        args, kwargs = ((typed,), {}) if handler.batch else call
+        return partial(handler.invoke, args, kwargs, context)
 
     async def _close(self, transaction: Any, ended: _Ended, reports: list[Report]) -> list[Report]:
         """End the handler's transaction: a returned outcome commits with its ack, a raised one rolls back and is acked outside."""
@@ -268,7 +289,7 @@ def told(jobs: Sequence[Job[bytes]], acks: Sequence[Ack], span: Span | None) -> 
     """Return the reports of a run that came to these acks, which then know their span."""
     if span is not None:
         acks = span.told(jobs, acks)
-    return [Report(job, ack) for job, ack in zip(jobs, acks, strict=True)]
+    return [Report(jobs[0], acks[0])] if len(jobs) == 1 else [Report(job, ack) for job, ack in zip(jobs, acks, strict=True)]
 
 
 def _outcomes(handler: Handler, jobs: Sequence[Job[bytes]], value: Any) -> dict[int, Outcome]:
@@ -309,10 +330,6 @@ def _context(run: Run, transaction: Any, cancelled: Callable[[], bool]) -> JobCo
         return run.notice()
 
     return JobContext(run.first, connection=None if transaction is None else connection, cancelled=is_to_end)
-
-
-def _nothing() -> None:
-    """Stand in for a handler that there is nothing to call with."""
 
 
 def _asked_to_end() -> bool:

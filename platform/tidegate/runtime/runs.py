@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from contextvars import Context, ContextVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import Context, ContextVar, Token
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Protocol
 
 from tidegate.events import Event, RunAbandoned
 from tidegate.jobs import Cancelled, Job, Outcome, TimedOut
-from tidegate.runtime.run_log import RunLog
+from tidegate.runtime.run_log import LIMIT, RunLog
 
 __all__ = ["CURRENT", "Place", "Run", "Runs", "note_place"]
 
@@ -58,8 +59,8 @@ class Run:
     """Seconds that it may take."""
     kill_after: float
     """Seconds that it may take on top to end when it was asked to."""
-    log: RunLog = field(default_factory=RunLog, repr=False)
-    """What its code logs, where the program keeps that (observe/logs.py)."""
+    log_limit: int = LIMIT
+    """Characters of what it logs that are kept."""
     places: list[Place] = field(default_factory=list, repr=False)
     """Where it executes; the last one is where its own code is."""
     why: Outcome | None = None
@@ -70,11 +71,24 @@ class Run:
     unwanted: frozenset[int] = frozenset()
     """The jobs that were cancelled from outside."""
     _on_end: Callable[[], None] | None = None
+    _log: RunLog | None = None
 
     @property
     def first(self) -> Job[bytes]:
         """Its job, or the first one of its batch: what logs and metrics name."""
         return self.jobs[0]
+
+    @property
+    def log(self) -> RunLog:
+        """What its code logs, where the program keeps that (observe/logs.py); made when it is asked for, since most log nothing."""
+        if self._log is None:
+            self._log = RunLog(self.log_limit)
+        return self._log
+
+    @property
+    def logged(self) -> str:
+        """The text of that; empty where nothing was logged."""
+        return "" if self._log is None else self._log.text()
 
     @property
     def title(self) -> str:
@@ -132,25 +146,6 @@ def note_place(place: Place) -> None:
         run.places.append(place)
 
 
-class _Running:
-    """A context manager by hand: this is entered for every job."""
-
-    __slots__ = ("_run", "_runs", "_token")
-
-    def __init__(self, runs: Runs, run: Run) -> None:
-        self._runs = runs
-        self._run = run
-
-    def __enter__(self) -> Run:
-        self._token = CURRENT.set(self._run)
-        self._runs.begin(self._run)
-        return self._run
-
-    def __exit__(self, *error: object) -> None:
-        self._runs.over(self._run)
-        CURRENT.reset(self._token)
-
-
 class Runs:
     """The calls that are under way on one node. Where it `keeps_time`, each is asked to end when it is over its time-out."""
 
@@ -174,22 +169,29 @@ class Runs:
         """Return how many runs of a queue were abandoned and have not ended yet."""
         return sum(run.first.queue == queue for run in self._abandoned)
 
-    def running(self, run: Run) -> _Running:
-        """Have `run` among the others, and be CURRENT, for the length of a `with` block."""
-        return _Running(self, run)
+    @contextmanager
+    def running(self, run: Run) -> Iterator[Run]:
+        """Have `run` among the others, and be CURRENT, for the length of a `with` block; `enter` and `leave` cost less."""
+        outside = self.enter(run)
+        try:
+            yield run
+        finally:
+            self.leave(run, outside)
 
-    def begin(self, run: Run) -> None:
-        """A call begins."""
+    def enter(self, run: Run) -> Token[Run | None]:
+        """A call begins, which is CURRENT from here on; return what `leave` is to be given at its end."""
         for job in run.jobs:
             self._by_job[job.id] = run
         if self._keeps_time and run.started + run.timeout < self._due:
             self._look_at(run.started + run.timeout)
+        return CURRENT.set(run)
 
-    def over(self, run: Run) -> None:
+    def leave(self, run: Run, outside: Token[Run | None]) -> None:
         """It is over, or abandoned."""
         for job in run.jobs:
             self._by_job.pop(job.id, None)
         run.let_go()
+        CURRENT.reset(outside)
 
     def cancel(self, job_ids: Iterable[int]) -> None:
         """These jobs are not wanted any more, those of them that run here; may be said again."""

@@ -6,7 +6,7 @@ handlers whose own transaction commits their ack.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from random import Random
@@ -17,12 +17,11 @@ from tidegate.circuit.judge import Judge
 from tidegate.errors import UnknownKind
 from tidegate.fingerprint import Application
 from tidegate.handlers import Handler, Handlers, InvalidResult
-from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, RateLimited, State
-from tidegate.lifecycle import Ack, Policy, settle
+from tidegate.jobs import Done, Failed, Invalid, Job, Outcome, RateLimited, State, Word
+from tidegate.lifecycle import Ack, Policy, completed, settle
 from tidegate.redaction import Redactor
 from tidegate.runtime.coroner import Coroner
 from tidegate.runtime.describing import Account, Describer
-from tidegate.runtime.run_log import RunLog
 from tidegate.runtime.runs import Run
 
 __all__ = ["Rules", "Settlement"]
@@ -100,7 +99,7 @@ class Settlement:
     def call(self, handler: Handler, jobs: Sequence[Job[bytes]], started: float) -> Run:
         """Return the run of `handler` that starts now, with the time that it may take."""
         rules = self._rules
-        return Run(jobs, started, handler.spec.timeout or rules.timeout, rules.kill_after, RunLog(rules.max_log))
+        return Run(jobs, started, handler.spec.timeout or rules.timeout, rules.kill_after, log_limit=rules.max_log)
 
     def account(self, jobs: Sequence[Job[bytes]], handler: Handler | None = None) -> Account:
         """Return what puts into words whatever goes wrong in the call of these jobs, without their secrets."""
@@ -118,41 +117,37 @@ class Settlement:
         ended: float,
         duration: float | None = None,
         handler: Handler | None = None,
-        account: Account | None = None,
+        account: Callable[[], Account] | None = None,
         output: str | None = None,
     ) -> Ack:
         """Settle one job. A result is encoded by its `handler`; one that cannot be stored is a failure.
 
-        `account` is that of the whole call, where there is one; `output` what is kept of what it logged.
+        `account` gives that of the whole call, where there is one; `output` is what is kept of what it logged.
         """
-        result: bytes | None = None
-        if isinstance(outcome, Done) and outcome.result is not None and handler is not None:
-            try:
-                result = handler.signature.encode_result(outcome.result)
-            except InvalidResult as error:
-                outcome = Failed(error)
-            else:
-                if result is not None and len(result) > self._rules.max_result:
-                    outcome, result = Failed(_too_large(handler.kind, len(result), self._rules.max_result)), None
-        tell = self.account([job]) if account is None else account
+        if isinstance(outcome, Done):
+            result: bytes | None = None
+            if outcome.result is not None and handler is not None:
+                result, outcome = self._stored(handler, outcome)
+            if isinstance(outcome, Done):
+                health = "ignore" if duration is None else self._judge(job, Word.DONE, outcome)
+                return completed(job, result=result, duration=duration, ended=ended, output=output, health=health)
+        tell = self.account([job]) if account is None else account()
         ack = settle(job, outcome, self._policy(job.kind), self._rng, tell)
         if duration is None or isinstance(outcome, Invalid):
-            return replace(ack, result=result, duration=None, ended=ended, output=output)
+            return replace(ack, ended=ended, output=output)
         pause = outcome.retry_after if isinstance(outcome, RateLimited) else None
         health = self._judge(job, ack.word, outcome)
-        if ack.state is State.COMPLETED:  # nothing else is said of it; `replace` takes several times as long, for every job
-            return Ack(
-                ack.job_id,
-                ack.lease,
-                ack.state,
-                ack.word,
-                result=result,
-                duration=duration,
-                ended=ended,
-                output=output,
-                health=health,
-            )
-        return replace(ack, result=result, duration=duration, ended=ended, output=output, health=health, retry_after=pause)
+        return replace(ack, duration=duration, ended=ended, output=output, health=health, retry_after=pause)
+
+    def _stored(self, handler: Handler, done: Done) -> tuple[bytes | None, Outcome]:
+        """Return a result as JSON, or the failure that it is where it cannot be stored."""
+        try:
+            result = handler.signature.encode_result(done.result)
+        except InvalidResult as error:
+            return None, Failed(error)
+        if result is not None and len(result) > self._rules.max_result:
+            return None, Failed(_too_large(handler.kind, len(result), self._rules.max_result))
+        return result, done
 
     async def examined(self, job: Job[bytes], ack: Ack) -> Ack:
         """Return `ack` with the forensics, where it is a death and somebody here can tell them."""
@@ -160,10 +155,13 @@ class Settlement:
             return ack
         return replace(ack, forensics=await self._coroner.examine(job, self._facts(job)))
 
-    async def all_examined(self, jobs: Sequence[Job[bytes]], acks: Sequence[Ack]) -> list[Ack]:
+    async def all_examined(self, jobs: Sequence[Job[bytes]], acks: list[Ack]) -> list[Ack]:
         """Return the acks of a call, examined."""
-        if not [ack for ack in acks if ack.state is State.DEAD]:
-            return list(acks)
+        for ack in acks:
+            if ack.state is State.DEAD:
+                break
+        else:
+            return acks
         return [await self.examined(job, ack) for job, ack in zip(jobs, acks, strict=True)]
 
     def _facts(self, job: Job[bytes]) -> Mapping[str, Any]:

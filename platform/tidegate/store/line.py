@@ -222,8 +222,8 @@ def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:
         "words": _unless_usual([ack.word.value for ack in acks], Word.DONE.value),
         "delays": _unless_usual([float(ack.delay) for ack in acks], 0.0),
         "charged": _unless_usual([ack.charged for ack in acks], True),
-        "durations": _numbers([None if ack.duration is None else float(ack.duration) for ack in acks]),
-        "ages": _numbers([max(now - ack.ended, 0.0) if ack.duration is not None else 0.0 for ack in acks]),
+        "durations": _seconds([ack.duration for ack in acks]),
+        "ages": _seconds([max(now - ack.ended, 0.0) if ack.duration is not None else 0.0 for ack in acks]),
         "error_types": _unless_usual([failure and storable(failure.type) for failure in failures], None),
         "error_messages": _unless_usual([failure and storable(failure.message) for failure in failures], None),
         "tracebacks": _unless_usual([failure and (storable(failure.traceback) or None) for failure in failures], None),
@@ -240,9 +240,14 @@ def ack_params(acks: Sequence[Ack], *, node: Any, now: float) -> dict[str, Any]:
     }
 
 
-def _numbers(column: Sequence[float | None]) -> str:
+def _numbers(column: Sequence[int]) -> str:
     """Return a column as PostgreSQL writes an array: a third of what the driver takes, which looks for quotes in every item."""
-    return f"{{{','.join(map(repr, column)).replace('None', 'NULL')}}}"
+    return f"{{{','.join(map(str, column))}}}"
+
+
+def _seconds(column: Sequence[float | None]) -> str:
+    """Return a column of seconds so, to the microsecond, which is as exactly as dates are kept."""
+    return f"{{{','.join(['NULL' if seconds is None else f'{seconds:.6f}' for seconds in column])}}}"
 
 
 def _unless_usual(column: list[Any], usual: Any) -> list[Any]:

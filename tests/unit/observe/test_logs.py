@@ -15,7 +15,6 @@ from tests.unit.runs import run
 from tidegate.events import Claimed, DeadLettered, JobEnded, JobRetried, NodeDown, NodeUp, QueueBroken, QueueMended
 from tidegate.jobs import Failure, Job, State, Word
 from tidegate.observe import logs
-from tidegate.runtime.run_log import RunLog
 from tidegate.runtime.runs import Run, Runs
 
 
@@ -115,11 +114,11 @@ def kept(root):
     logs.keep_job_logs()
 
     def told(code, limit=1_000):
-        of_job = replace(run(7), log=RunLog(limit))
+        of_job = replace(run(7), log_limit=limit)
         with Runs().running(of_job):
             code(logging.getLogger("shop"))
         logging.getLogger("shop").error("outside")
-        return of_job.log.text()
+        return of_job.logged
 
     return told
 

@@ -17,7 +17,7 @@ from asyncio.tasks import _enter_task, _leave_task  # for those who run code as 
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from sys import getrefcount
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType
 from typing import Any, Final
 from weakref import getweakrefcount
 
@@ -49,8 +49,10 @@ class CoroutineCalls:
         loop = spare.loop
         spare.task.set_name(run.first.kind)
         run.places.append(spare.place)
-        context, error, value = copy_context(), None, None
-        consumer = asyncio.current_task()
+        context = copy_context()
+        value: Any = None
+        error: BaseException | None = None
+        consumer = asyncio.current_task(loop)
         if consumer is not None:
             _leave_task(loop, consumer)
         _enter_task(loop, spare.task)
@@ -85,14 +87,12 @@ class _Spare:
         self.carrier = _Carrier()
         self.task: asyncio.Task[None] = begin(self.carrier, name="a handler", context=Context())
         self.place = InTask(self.task, threading.get_ident())
-        self._kept = self._keepers()
+        self._kept = getrefcount(self.task), getweakrefcount(self.task)
 
     def as_new(self) -> bool:
         """Tell whether the task may be another coroutine's: nobody has kept or cancelled it, or wants to hear of its end."""
-        return self._keepers() == self._kept and not self.task.cancelling() and not self.task._callbacks  # noqa: SLF001 - as its repr does
-
-    def _keepers(self) -> tuple[int, int]:
-        return getrefcount(self.task), getweakrefcount(self.task)
+        kept = getrefcount(self.task), getweakrefcount(self.task)
+        return kept == self._kept and not self.task.cancelling() and not self.task._callbacks  # noqa: SLF001 - as its repr does
 
 
 class WaitingCall:
@@ -131,7 +131,7 @@ class WaitingCall:
         if not self._carrier.over:
             self._abandon()
             return answer(self._run, None, None, heeded=True)
-        return answer(self._run, self._carrier.value, self._carrier.error, heeded=self._cancelled)
+        return answer(self._run, *self._carrier.outcome(), heeded=self._cancelled)
 
     def _ask(self) -> None:
         if isinstance(self._run.why, TimedOut):
@@ -159,19 +159,19 @@ class WaitingCall:
 class _Carrier(Coroutine[Any, Any, None]):
     """What a task of ours runs: a coroutine that has taken its first step elsewhere, from there on to its end.
 
-    `value` and `error` are what it came to: an exit raised inside a task would end the whole loop. `ended` is called in its last
-    step, a turn of the loop before whoever waits for the task itself would hear of it. To whoever looks at its frames it is the
-    coroutine that it carries.
+    What it came to is kept here: an exit raised inside a task would end the whole loop. `ended` is called in its last step, a turn
+    of the loop before whoever waits for the task itself would hear of it. To whoever looks at its frames it is the coroutine that
+    it carries.
     """
 
-    __slots__ = ("_context", "_coroutine", "_ended", "_fresh", "_pending", "_run", "error", "over", "value")
+    __slots__ = ("_context", "_coroutine", "_ended", "_error", "_fresh", "_pending", "_run", "_value", "over")
 
     def __init__(self) -> None:
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._fresh = True
         self.over = False
-        self.value: Any = None
-        self.error: BaseException | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
 
     def take(
         self, coroutine: Coroutine[Any, Any, Any], context: Context, pending: Any, run: Run, ended: Callable[[], None]
@@ -181,6 +181,12 @@ class _Carrier(Coroutine[Any, Any, None]):
         self._run: Run | None = run
         self._ended: Callable[[], None] | None = ended
 
+    def outcome(self) -> tuple[Any, BaseException | None]:
+        """Return what the coroutine returned or raised, once: the frames of an error know who keeps it."""
+        value, error = self._value, self._error
+        self._value = self._error = None
+        return value, error
+
     def send(self, value: Any) -> Any:
         """Take a step; the first one only waits for what the coroutine waits for."""
         if self._coroutine is None:
@@ -189,11 +195,8 @@ class _Carrier(Coroutine[Any, Any, None]):
             return self._first()
         return self._step(self._coroutine.send, value)
 
-    def throw(
-        self, typ: Any, val: BaseException | object = None, tb: TracebackType | None = None
-    ) -> Any:
+    def throw(self, error: Any, *_: Any) -> Any:
         """Cancel, as a rule: the first time by cancelling what the coroutine waits for, as asyncio does."""
-        error = typ if isinstance(typ, BaseException) else typ() if val is None else val
         if self._coroutine is None:
             raise error
         if self._fresh:
@@ -221,13 +224,13 @@ class _Carrier(Coroutine[Any, Any, None]):
         try:
             return self._context.run(step, value)
         except StopIteration as ended:
-            self.value = ended.value
+            self._value = ended.value
         except asyncio.CancelledError as error:
-            self.error = error
+            self._error = error
             self._leave()
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome; the runner judges it
-            self.error = storable(error)
+            self._error = storable(error)
         self._leave()
         raise StopIteration
 
@@ -238,6 +241,11 @@ class _Carrier(Coroutine[Any, Any, None]):
         CURRENT.set(None)
         if ended is not None:
             ended()
+
+    @property
+    def __name__(self) -> str:
+        """As a coroutine's."""
+        return getattr(self._coroutine, "__qualname__", type(self).__name__)
 
     @property
     def cr_frame(self) -> FrameType | None:
