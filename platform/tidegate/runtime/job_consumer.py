@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from tidegate.events import Event, emitting
 from tidegate.jobs import Job
@@ -17,8 +17,6 @@ from tidegate.stages import Batch, Cancel, Consumer, Source, SubRef, Subscriptio
 from tidegate.supervision import Reason, Shutdown, spawn
 
 __all__ = ["JobConsumer"]
-
-TURN: Final = 0.001  # seconds for which jobs that wait for nothing are run before others have their turn
 
 
 class JobConsumer(Consumer[Any]):
@@ -76,11 +74,9 @@ class JobConsumer(Consumer[Any]):
     async def handle_events(self, events: Sequence[Any], sub: SubRef) -> None:  # noqa: ARG002 - the stage's signature
         """Run what was delivered. Asked to end, it finishes the call that is under way and gives the rest back."""
         self._unhandled = jobs = _jobs_of(events)  # each job counts by itself from here on, also one that came in a batch
-        turn_ends = self._clock() + TURN
         for whole in self._runner.batches(jobs[:]):
-            if self._free_at > turn_ends:  # jobs that wait for nothing would keep everybody else waiting
+            if self._free_at > self._runner.turn_ends:
                 await asyncio.sleep(0)
-                turn_ends = self._clock() + TURN
             batch = self._wanted(whole) if self._session.unwanted else whole
             if not batch:
                 continue

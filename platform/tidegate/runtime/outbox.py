@@ -18,6 +18,8 @@ from tidegate.lifecycle import Ack
 __all__ = ["Outbox", "gathered", "released"]
 
 GATHER: Final = 0.005  # seconds at most that a report waits for others
+HIGH_WATER: Final = 2_000  # acks that wait: two batches; more would only hide that the database is behind
+LOW_WATER: Final = 1_000
 QUIET: Final = 4  # turns of the loop without a new report: a handler that does not wait for anything reports within three
 
 
@@ -36,6 +38,7 @@ class Outbox:
         """The jobs that are held and were cancelled from outside."""
         self.on_end: Callable[[Job[bytes]], None] | None = None
         """Called with each job that is held no longer."""
+        self._room = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._acks)
@@ -72,6 +75,21 @@ class Outbox:
         if unsure:
             self._unsure.add((ack.job_id, ack.lease))
         return True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many acks wait that nobody should report more: the high-water mark is reached."""
+        return len(self._acks) >= HIGH_WATER
+
+    async def room(self) -> None:
+        """Return when there is room again for reports."""
+        self._room.clear()
+        await self._room.wait()
+
+    def make_room(self) -> None:
+        """Let those go on who wait for room, if there is some: acks were answered."""
+        if len(self._acks) <= LOW_WATER:
+            self._room.set()
 
     def batch(self, n: int) -> list[Ack]:
         """Return the `n` acks that wait longest; they stay until they are answered."""

@@ -42,9 +42,8 @@ __all__ = ["QueueSession"]
 logger = logging.getLogger("tidegate.session")
 
 ACK_BATCH: Final = 1_000  # beyond some hundreds a batch gains nothing
+ENOUGH: Final = 250  # acks that wait for no others: beyond it the server would rather begin than do more at once
 CLAIM_LIMIT: Final = 1_000
-HIGH_WATER: Final = 2_000  # acks that wait: two batches; more would only hide that the database is behind
-LOW_WATER: Final = 1_000
 TICKS_PER_POLL: Final = 4  # protocol H4
 
 Deliver = Callable[[list[Job[bytes]]], None]
@@ -87,8 +86,6 @@ class QueueSession(FunctionChild):
         self._stopping = False
         self._wake = asyncio.Event()
         self._suspects = SuspectClaims(queue, quarantine, wake=self._wake.set)
-        self._room = asyncio.Event()
-        self._room.set()
         self._tick_at = 0.0
         self._outage = Outage(queue.name, emit=emit, rng=rng)
 
@@ -150,13 +147,12 @@ class QueueSession(FunctionChild):
 
     @property
     def is_full(self) -> bool:
-        """Whether so many reports wait that nobody should make more of them: the high-water mark is reached."""
-        return len(self._outbox) >= HIGH_WATER
+        """See `Outbox.is_full`."""
+        return self._outbox.is_full
 
     async def room(self) -> None:
-        """Return when there is room again for reports."""
-        self._room.clear()
-        await self._room.wait()
+        """See `Outbox.room`."""
+        await self._outbox.room()
 
     def release(self, jobs: Sequence[Job[bytes]], why: object) -> None:
         """Give jobs back unstarted: their place is kept, no attempt is charged."""
@@ -253,7 +249,7 @@ class QueueSession(FunctionChild):
             await self._upkeep.promote(line)
         if self._may_claim() and not self._circuits.blind(now) and (suspects := await self._suspects.claim(line, self._owed)):
             self._take(suspects, now)
-        await gathered(self._outbox, ACK_BATCH)
+        await gathered(self._outbox, ENOUGH)
         acks = self._outbox.batch(ACK_BATCH)
         claim = self._plan(now, tick=tick)
         if acks or claim:
@@ -307,8 +303,7 @@ class QueueSession(FunctionChild):
         self._circuits.changed(answer.changes, self._now())
         runs = [(ack.job_id, ack.state, ack.traceparent) for ack in acks if ack.traceparent is not None]
         self._emit(Acked(self.queue, len(acks), answer.ack_seconds, runs))
-        if len(self._outbox) <= LOW_WATER:
-            self._room.set()
+        self._outbox.make_room()
         if self._outbox:
             self._wake.set()
 

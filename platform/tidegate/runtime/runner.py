@@ -112,6 +112,10 @@ class JobRunner(Protocol):
         """Run one call's jobs and settle each."""
 
     @property
+    def turn_ends(self) -> float:
+        """When a consumer, on the loop's clock, is to let others have their turn before it runs another call."""
+
+    @property
     def full(self) -> bool:
         """Whether another call has to wait for a place."""
 
@@ -151,6 +155,11 @@ class Runner:
     def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
         """See `JobRunner.batches`."""
         return self._settlement.batches(jobs)
+
+    @property
+    def turn_ends(self) -> float:
+        """See `JobRunner.turn_ends`."""
+        return self._executor.turn_ends
 
     @property
     def full(self) -> bool:

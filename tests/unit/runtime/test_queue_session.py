@@ -14,7 +14,7 @@ from tidegate.circuit import CircuitPlan
 from tidegate.events import Event, JobEnded
 from tidegate.jobs import Job, NewJob, State, Word
 from tidegate.lifecycle import Ack
-from tidegate.runtime import queue_session
+from tidegate.runtime import outbox
 from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.quarantine import Quarantine
@@ -104,5 +104,5 @@ def test_a3_above_the_high_water_mark_a_report_waits_until_it_is_in_the_table(mo
 
     assert run_virtual(main())[:2] == [0, 0]  # nobody waits far below the mark
     told.clear()
-    monkeypatch.setattr(queue_session, "HIGH_WATER", 1)
+    monkeypatch.setattr(outbox, "HIGH_WATER", 1)
     assert run_virtual(main()) == [1, 2, 3]

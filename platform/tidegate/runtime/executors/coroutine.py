@@ -16,6 +16,7 @@ import threading
 from asyncio.tasks import _enter_task, _leave_task  # for those who run code as a task: "Extending" in asyncio's documentation
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
+from math import inf
 from sys import getrefcount
 from types import CodeType, FrameType
 from typing import Any, Final
@@ -29,6 +30,7 @@ from tidegate.supervision.tasks import begin, keep, stack_of
 
 __all__ = ["CoroutineCalls", "WaitingCall"]
 
+TURN: Final = 0.0002  # seconds; a consumer lets others run then, and whoever comes after it in this turn runs one call
 UNWIND: Final = 0.9  # seconds; a cancelled consumer is abandoned itself after 1 (stages.Life.kill_grace)
 
 
@@ -38,6 +40,8 @@ class CoroutineCalls:
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
         self._spare: _Spare | None = None
+        self.turn_ends = inf
+        """When calls that wait for nothing have had the loop long enough, on its clock; each turn of the loop anew."""
 
     def begin(self, call: Callable[[], Coroutine[Any, Any, Any]], run: Run) -> Any:
         """Take the first step: return what the coroutine returned or raise what it raised, or return a WaitingCall."""
@@ -47,6 +51,9 @@ class CoroutineCalls:
         if spare is None or spare.task.done():
             spare = self._spare = _Spare()
         loop = spare.loop
+        if self.turn_ends == inf:
+            self.turn_ends = loop.time() + TURN
+            loop.call_soon(self._end_turn)
         spare.task.set_name(run.first.kind)
         run.places.append(spare.place)
         context = copy_context()
@@ -75,6 +82,9 @@ class CoroutineCalls:
         if not spare.as_new():
             self._spare = None
         return answer(run, value, error, heeded=False)
+
+    def _end_turn(self) -> None:
+        self.turn_ends = inf
 
 
 class _Spare:
@@ -245,7 +255,7 @@ class _Carrier(Coroutine[Any, Any, None]):
     @property
     def __name__(self) -> str:
         """As a coroutine's."""
-        return getattr(self._coroutine, "__qualname__", type(self).__name__)
+        return getattr(self._coroutine, "__qualname__", "a coroutine that was not begun")
 
     @property
     def cr_frame(self) -> FrameType | None:

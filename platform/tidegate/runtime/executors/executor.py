@@ -39,6 +39,10 @@ class Executor(Protocol):
         """
 
     @property
+    def turn_ends(self) -> float:
+        """When, on the loop's clock, calls that wait for nothing have had the loop long enough, and others are to have a turn."""
+
+    @property
     def full(self) -> bool:
         """Whether the next call has to wait for a place: `room` returns when there is one."""
 

@@ -27,6 +27,11 @@ class LoopExecutor:
         return await begun.result() if type(begun) is WaitingCall else begun
 
     @property
+    def turn_ends(self) -> float:
+        """See `Executor.turn_ends`."""
+        return self._coroutines.turn_ends
+
+    @property
     def full(self) -> bool:
         """See `Executor.full`."""
         return self._threads.full

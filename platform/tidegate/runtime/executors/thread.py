@@ -15,6 +15,7 @@ import queue
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 from tidegate.jobs import TimedOut
@@ -54,6 +55,11 @@ class ThreadExecutor:
         """See `Executor.run`. `async def` handlers run on their thread's own loop, where they are cancelled."""
         thread = self._idle.pop() if self._idle else self._another()
         return await _ThreadCall(self, thread, call, run, is_async=is_async).result()
+
+    @property
+    def turn_ends(self) -> float:
+        """See `Executor.turn_ends`: it does not take the loop."""
+        return inf
 
     @property
     def full(self) -> bool:

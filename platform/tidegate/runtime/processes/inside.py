@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -148,6 +149,11 @@ class Inside:
         if heeded:
             run.end(Cancelled())
         return answer(run, value, failure, heeded=heeded)
+
+    @property
+    def turn_ends(self) -> float:
+        """See `Executor.turn_ends`: it does not take the loop."""
+        return inf
 
     @property
     def full(self) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -131,6 +132,11 @@ class ProcessRunner:
     def batches(self, jobs: Sequence[Job[bytes]]) -> list[list[Job[bytes]]]:
         """See `JobRunner.batches`."""
         return self._settlement.batches(jobs)
+
+    @property
+    def turn_ends(self) -> float:
+        """See `JobRunner.turn_ends`: it does not take the loop."""
+        return inf
 
     @property
     def full(self) -> bool:
