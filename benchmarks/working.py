@@ -47,7 +47,7 @@ class Shape:
 
     kind: str = "noop"
     executor: str = "async"
-    consumers: int = 10
+    consumers: int = 20
     demand: int = 100
 
 

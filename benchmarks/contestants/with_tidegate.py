@@ -15,7 +15,7 @@ from tidegate import Tidegate
 from tidegate.store import migrate
 from tidegate.store.connection import connect
 
-QUEUES = "jobs: [tidegate_jobs]\nqueues:\n  email: {consumers: 10, demand: {max: 100}}\n"
+QUEUES = "jobs: [tidegate_jobs]\nqueues:\n  email: {consumers: 20, demand: {max: 100}}\n"
 
 
 def config() -> Path:
