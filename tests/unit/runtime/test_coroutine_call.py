@@ -249,6 +249,15 @@ async def test_what_is_awaited_may_be_over_before_the_task_begins() -> None:
     assert await consumer.call(handler) == "heard"
 
 
+async def test_an_awaitable_that_is_no_coroutine_is_awaited() -> None:
+    consumer = Consumer()
+
+    def promises() -> Any:
+        return asyncio.get_running_loop().create_task(asyncio.sleep(0, "kept"))
+
+    assert await consumer.call(promises) == "kept"
+
+
 async def test_groups_and_timeouts_work_from_the_first_step_on() -> None:
     consumer = Consumer()
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from asyncio.tasks import _enter_task, _leave_task  # for those who run code as a task: "Extending" in asyncio's documentation
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
 from math import inf
 from sys import getrefcount
-from types import CodeType, FrameType
+from types import CodeType, CoroutineType, FrameType
 from typing import Any, Final
 from weakref import getweakrefcount
 
@@ -65,6 +65,8 @@ class CoroutineCalls:
         _enter_task(loop, spare.task)
         try:
             coroutine = call()
+            if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
+                coroutine = _awaited(coroutine)
             pending = context.run(coroutine.send, None)
         except StopIteration as ended:
             value = ended.value
@@ -85,6 +87,11 @@ class CoroutineCalls:
 
     def _end_turn(self) -> None:
         self.turn_ends = inf
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    """Make a coroutine of what a function returned that only says it were a coroutine function."""
+    return await awaitable
 
 
 class _Spare:
