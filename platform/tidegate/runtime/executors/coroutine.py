@@ -43,7 +43,7 @@ class CoroutineCalls:
         self.turn_ends = inf
         """When calls that wait for nothing have had the loop long enough, on its clock; each turn of the loop anew."""
 
-    def begin(self, call: Callable[[], Coroutine[Any, Any, Any]], run: Run) -> Any:
+    def begin(self, call: Callable[[], Awaitable[Any]], run: Run) -> Any:
         """Take the first step: return what the coroutine returned or raise what it raised, or return a WaitingCall."""
         if run.asked:
             return answer(run, None, None, heeded=True)
@@ -64,7 +64,7 @@ class CoroutineCalls:
             _leave_task(loop, consumer)
         _enter_task(loop, spare.task)
         try:
-            coroutine = call()
+            coroutine: Any = call()
             if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
                 coroutine = _awaited(coroutine)
             pending = context.run(coroutine.send, None)
