@@ -143,7 +143,7 @@ def where_copy_pays(database: str, rounds: int) -> list[tuple[int, float]]:
                 connection.commit()
                 seconds["insert"].append(time.perf_counter() - started)
                 started = time.perf_counter()
-                bulk.copy_jobs_blocking(connection, jobs)
+                bulk.copy_jobs_blocking(connection, bulk.JobStream.of(jobs))
                 connection.commit()
                 seconds["copy"].append(time.perf_counter() - started)
             ratios.append((size, statistics.median(seconds["insert"]) / statistics.median(seconds["copy"])))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.store.scene import Scene, new
 from tidegate.jobs import NewJob
-from tidegate.store.bulk import COPY_FROM, copy_jobs_blocking
+from tidegate.store.bulk import COPY_FROM, JobStream, copy_jobs_blocking
 
 COLUMNS = "id, state, priority, max_attempts, queue, kind, args::text AS args, meta::text AS meta"
 
@@ -74,7 +74,7 @@ async def test_copy_is_all_or_nothing(scene: Scene) -> None:
 
 def test_blocking_copy_joins_the_open_transaction(scene: Scene) -> None:
     with psycopg.connect(scene.database) as connection:
-        ids, _ = copy_jobs_blocking(connection, mixed(10))
+        ids, _ = copy_jobs_blocking(connection, JobStream.of(mixed(10)))
         assert scene.rows("SELECT 1 FROM tidegate.jobs") == []
         connection.commit()
     assert [row["id"] for row in scene.rows("SELECT id FROM tidegate.jobs ORDER BY id")] == ids

@@ -19,6 +19,7 @@ from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
 from tidegate.spans import found
+from tidegate.store.bulk import JobStream
 from tidegate.store.database import Database
 from tidegate.store.postgres import PostgresStore, make_engine
 from tidegate.store.rows import enqueue_params, enqueued
@@ -136,7 +137,14 @@ class Tidegate:
         return job_id
 
     async def enqueue_many(self, calls: Iterable[Call], *, connection: Any = None, check: bool = True) -> list[int]:
-        """Enqueue many calls, all or none, and return their jobs' ids in the same order."""
+        """Enqueue many calls, all or none, and return their jobs' ids in the same order.
+
+        A long list is checked while the database takes what came before, so leave its arguments alone until this returns.
+        """
+        if connection is None and self._grouping is None and self._recorder is None:
+            stream = self._intake.stream(calls, check=check)
+            if stream is not None:
+                return await self._brought(stream)
         return await self._insert(self._intake.many(calls, check=check), connection)
 
     async def cancel(self, job_id: int) -> bool:
@@ -166,11 +174,9 @@ class Tidegate:
     async def _insert(self, jobs: list[NewJob], connection: Any) -> list[int]:
         if not jobs:
             return []
-        if self._spans is None:
-            self._spans = found(self.settings.tracing, database=self._database.conninfo)
-        if self._spans is None:
+        if self._recorder is None:
             return await self._inserted(jobs, connection)
-        with self._spans.enqueue(jobs) as sent:
+        with self._recorder.enqueue(jobs) as sent:
             sent.ids = ids = await self._inserted(sent.jobs, connection)
         return ids
 
@@ -181,8 +187,7 @@ class Tidegate:
             ids = await self._grouping.add(jobs)
         else:
             ids = await self._insert_now(jobs)
-        for job in jobs:
-            announce(Enqueued(job.queue, job.kind), self.events)
+        self._announce(jobs)
         return ids
 
     async def _insert_now(self, jobs: list[NewJob]) -> list[int]:
@@ -190,6 +195,23 @@ class Tidegate:
         if self._notifier is not None:
             self._notifier.tell(places)
         return ids
+
+    async def _brought(self, stream: JobStream) -> list[int]:
+        ids, places = await self._open_store.enqueue_stream(stream)
+        if self._notifier is not None:
+            self._notifier.tell(places)
+        self._announce(stream.jobs)
+        return ids
+
+    def _announce(self, jobs: list[NewJob]) -> None:
+        for job in jobs:
+            announce(Enqueued(job.queue, job.kind), self.events)
+
+    @property
+    def _recorder(self) -> Recorder | None:
+        if self._spans is None:
+            self._spans = found(self.settings.tracing, database=self._database.conninfo)
+        return self._spans
 
     def _conninfo(self) -> str:
         self._open_store  # noqa: B018 - says that this client is not connected, where it is not

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from psycopg import Connection, Rollback
+
 from tidegate.client.cancelling import cancelled_in
 from tidegate.client.intake import Intake, Subject
 from tidegate.client.joining import run_in_blocking
@@ -15,9 +17,10 @@ from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
 from tidegate.spans import found
-from tidegate.store.bulk import COPY_FROM, copy_jobs_blocking
+from tidegate.store.bulk import COPY_FROM, JobStream, copy_jobs_blocking
 from tidegate.store.database import Database
 from tidegate.store.lanes import BlockingLanes
+from tidegate.store.protocol import Places
 from tidegate.store.rows import enqueue_params, enqueued, insert_of, payloads
 from tidegate.store.statements import statement
 from tidegate.store.weather import calling
@@ -107,7 +110,11 @@ class BlockingTidegate:
         return job_id
 
     def enqueue_many(self, calls: Iterable[Call], *, connection: Any = None, check: bool = True) -> list[int]:
-        """Enqueue many calls, all or none, and return their jobs' ids in the same order."""
+        """Enqueue many calls, all or none, and return their jobs' ids in the same order; see `Tidegate.enqueue_many`."""
+        if connection is None and self._recorder is None:
+            stream = self._intake.stream(calls, check=check)
+            if stream is not None:
+                return self._brought(stream)
         return self._insert(self._intake.many(calls, check=check), connection)
 
     def cancel(self, job_id: int) -> bool:
@@ -127,26 +134,48 @@ class BlockingTidegate:
     def _insert(self, jobs: list[NewJob], connection: Any) -> list[int]:
         if not jobs:
             return []
-        if self._spans is None:
-            self._spans = found(self.settings.tracing, database=self._database.conninfo)
-        if self._spans is None:
+        if self._recorder is None:
             return self._inserted(jobs, connection)
-        with self._spans.enqueue(jobs) as sent:
+        with self._recorder.enqueue(jobs) as sent:
             sent.ids = ids = self._inserted(sent.jobs, connection)
         return ids
 
     def _inserted(self, jobs: list[NewJob], connection: Any) -> list[int]:
+        if connection is None and len(jobs) >= COPY_FROM:
+            return self._brought(JobStream.of(jobs))
         if connection is not None:
             ids, _ = enqueued(run_in_blocking(connection, statement("enqueue"), enqueue_params(jobs, tell=True)))
         else:
             with calling("enqueue"), self._open_lanes.lane() as own:
-                if len(jobs) >= COPY_FROM:
-                    with own.transaction():
-                        ids, places = copy_jobs_blocking(own, jobs)
-                else:
-                    ids, places = enqueued(own.execute(*insert_of(jobs)).fetchall())
-                if places:
-                    own.execute(statement("notify"), {"payloads": payloads(places)})
+                ids, places = enqueued(own.execute(*insert_of(jobs)).fetchall())
+                _tell(own, places)
+        self._announce(jobs)
+        return ids
+
+    def _brought(self, stream: JobStream) -> list[int]:
+        with calling("enqueue"), self._open_lanes.lane() as own:
+            with own.transaction():
+                ids, places = copy_jobs_blocking(own, stream)
+                if stream.error is not None:
+                    raise Rollback  # ends the block in silence: the connection is as good as before
+            if stream.error is None:
+                _tell(own, places)
+        if stream.error is not None:
+            raise stream.error
+        self._announce(stream.jobs)
+        return ids
+
+    def _announce(self, jobs: list[NewJob]) -> None:
         for job in jobs:
             announce(Enqueued(job.queue, job.kind), self.events)
-        return ids
+
+    @property
+    def _recorder(self) -> Recorder | None:
+        if self._spans is None:
+            self._spans = found(self.settings.tracing, database=self._database.conninfo)
+        return self._spans
+
+
+def _tell(connection: Connection[Any], places: Places) -> None:
+    if places:
+        connection.execute(statement("notify"), {"payloads": payloads(places)})

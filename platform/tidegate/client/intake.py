@@ -9,6 +9,7 @@ from tidegate.errors import ConfigurationError, InvalidArguments, UnknownQueue, 
 from tidegate.handlers import Call, Handlers, JobFunction
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
+from tidegate.store.bulk import BLOCK, COPY_FROM, JobStream
 
 __all__ = ["Intake", "Subject"]
 
@@ -41,6 +42,17 @@ class Intake:
     def many(self, calls: Iterable[Call], *, check: bool) -> list[NewJob]:
         """Return the jobs of many calls, in order."""
         return [self._new(call, check=check) for call in calls]
+
+    def stream(self, calls: Iterable[Call], *, check: bool) -> JobStream | None:
+        """Return the jobs of many calls, to be made while those before are brought; None for calls that this is not for.
+
+        That is few calls, and an iterator: it runs its caller's own code between them, which is not to hold up a transaction.
+        """
+        if not isinstance(calls, list | tuple) or len(calls) < COPY_FROM:
+            return None
+        found = tuple(calls)  # as they are now, whatever becomes of the list
+        blocks = (self.many(found[start : start + BLOCK], check=check) for start in range(0, len(found), BLOCK))
+        return JobStream(len(found), blocks)
 
     def _new(self, call: Call, *, check: bool) -> NewJob:
         handler = self.handlers.resolve(call.function) if check and isinstance(call.function, str) else None

@@ -1,93 +1,86 @@
 """Many jobs at once by COPY, which is faster than the same rows by one INSERT (benchmarks/enqueue.py says by how much).
 
-Ids and places are drawn by one statement beforehand, so that the rows can be written here, whole, on the database's clock.
+Ids and places are drawn by one statement beforehand, so that the rows can be written here, whole, on the database's clock. Jobs may
+still be made while the first of them are on their way (`JobStream`): client and server then work at the same time, and the whole
+takes about as long as the slower of the two.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import Any, Final
 
-from tidegate.jobs import NewJob, State
-from tidegate.store.line import places_of
+from tidegate.jobs import NewJob
+from tidegate.store.copy_rows import Rows
 from tidegate.store.protocol import Places
 from tidegate.store.statements import statement
 
-__all__ = ["COPY_FROM", "copy_jobs", "copy_jobs_blocking"]
+__all__ = ["BLOCK", "COPY_FROM", "JobStream", "copy_jobs", "copy_jobs_blocking"]
 
 COPY_FROM: Final = 300  # jobs; below it the extra round trip costs more than COPY saves (benchmarks/enqueue.py)
+BLOCK: Final = 250  # jobs that are made and sent together: what client and server wait for each other at the start and at the end
 
-_BLOCK: Final = 500  # rows
-_READY: Final = State.READY.value
-_SCHEDULED: Final = State.SCHEDULED.value
-_NOWHERE: Final = 2**63
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_BLOCKS: Final = 40  # of one COPY: making them counts against the limit of a statement (10 s)
 
 
-async def copy_jobs(connection: Any, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
-    """Bring `jobs` in the open transaction of a psycopg AsyncConnection; return their ids in order, and the places made ready."""
-    cursor = connection.cursor()
-    await cursor.execute(statement("reserve"), {"n": len(jobs)})
-    rows = _Rows(jobs, *await cursor.fetchone())
-    async with cursor.copy(statement("copy_jobs")) as copy:
-        for block in rows.blocks():
-            await copy.write(block)
-    return rows.ids, places_of(rows.ready)
+class JobStream:
+    """`number` jobs that come in blocks, made as they are asked for.
+
+    The first block is made at once: what is wrong in it is raised before any SQL. What goes wrong in a later one ends the stream and
+    is its `error`; whoever brings the jobs takes back those before and raises it, since it is the caller's own and no weather.
+    """
+
+    def __init__(self, number: int, blocks: Iterator[Sequence[NewJob]]) -> None:
+        self.number = number
+        self.jobs: list[NewJob] = []
+        """Those made so far."""
+        self.error: Exception | None = None
+        self._blocks = chain([next(blocks)], blocks)
+
+    @classmethod
+    def of(cls, jobs: Sequence[NewJob]) -> JobStream:
+        """Return a stream of jobs that are there already."""
+        return cls(len(jobs), (jobs[start : start + BLOCK] for start in range(0, len(jobs), BLOCK)))
+
+    def parts(self) -> Iterator[Iterator[Sequence[NewJob]]]:
+        """Return the blocks of each COPY; none more once there is an error."""
+        blocks = self._made()
+        for _ in range(0, self.number, _BLOCKS * BLOCK):
+            if self.error is None:
+                yield islice(blocks, _BLOCKS)
+
+    def _made(self) -> Iterator[Sequence[NewJob]]:
+        try:
+            for block in self._blocks:
+                self.jobs += block
+                yield block
+        except Exception as error:  # noqa: BLE001 - it belongs to the caller, who is told once the jobs before are taken back
+            self.error = error
 
 
-def copy_jobs_blocking(connection: Any, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
+async def copy_jobs(connection: Any, stream: JobStream) -> tuple[list[int], Places]:
+    """Bring a stream in the open transaction of a psycopg AsyncConnection; return its ids in order, and the places made ready.
+
+    Where the stream has an `error` then, the transaction is to be rolled back.
+    """
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(statement("reserve"), {"n": stream.number})
+    rows = Rows(*await cursor.fetchone(), encoding=connection.info.encoding)
+    for part in stream.parts():
+        async with cursor.copy(statement("copy_jobs")) as copy:
+            for piece in rows.written(part):
+                await copy.write(piece)
+    return rows.ids, rows.places
+
+
+def copy_jobs_blocking(connection: Any, stream: JobStream) -> tuple[list[int], Places]:
     """Do the same in the open transaction of a psycopg Connection."""
-    cursor = connection.cursor()
-    cursor.execute(statement("reserve"), {"n": len(jobs)})
-    rows = _Rows(jobs, *cursor.fetchone())
-    with cursor.copy(statement("copy_jobs")) as copy:
-        for block in rows.blocks():
-            copy.write(block)
-    return rows.ids, places_of(rows.ready)
-
-
-class _Rows:
-    """Jobs as rows in COPY's text format. `ready` is whole once all `blocks` were taken."""
-
-    def __init__(self, jobs: Sequence[NewJob], now: datetime, ids: list[int], seqs: list[int]) -> None:
-        self._jobs, self._now, self.ids, self._seqs = jobs, now, ids, seqs
-        self._heads: dict[tuple[str, str, int, int | None], str] = {}  # what many jobs have in common is written once
-        self._first: dict[tuple[str, int], int] = {}
-
-    @property
-    def ready(self) -> list[tuple[str, int, int]]:
-        """(queue, priority, seq): the first place of each that was made ready."""
-        return [(queue, priority, seq) for (queue, priority), seq in self._first.items()]
-
-    def blocks(self) -> Iterator[str]:
-        """Return the rows some hundreds at a time: the server takes one block in while the next is written here."""
-        for start in range(0, len(self._jobs), _BLOCK):
-            yield self._block(slice(start, start + _BLOCK))
-
-    def _block(self, part: slice) -> str:
-        """Write rows in one loop: what is done for each of a hundred thousand jobs is written in full."""
-        rows, heads, first, now, at_once = [], self._heads, self._first, self._now, str(self._now)
-        for job, job_id, seq in zip(self._jobs[part], self.ids[part], self._seqs[part], strict=True):
-            queue, priority = job.queue, job.priority
-            due = at_once if job.run_at is None and not job.delay else self._due(job)
-            place, state = (0, _SCHEDULED) if isinstance(due, datetime) and due > now else (seq, _READY)
-            if place and seq < first.get((queue, priority), _NOWHERE):
-                first[queue, priority] = seq
-            shared = (queue, job.kind, priority, job.max_attempts)
-            head = heads.get(shared) or heads.setdefault(shared, _head(*shared))
-            args = job.args.decode()
-            if "\\" in args:  # JSON as the codec writes it has no bare control characters
-                args = args.replace("\\", "\\\\")
-            meta = "\\N" if job.meta is None else json.dumps(dict(job.meta)).replace("\\", "\\\\")
-            rows.append(f"{job_id}\t{place}\t{state}\t{due}\t{head}\t{args}\t{meta}\n")
-        return "".join(rows)
-
-    def _due(self, job: NewJob) -> datetime:
-        return job.run_at if job.run_at is not None else self._now + timedelta(seconds=job.delay)
-
-
-def _head(queue: str, kind: str, priority: int, max_attempts: int | None) -> str:
-    most = "\\N" if max_attempts is None else max_attempts
-    return f"{priority}\t{most}\t{queue.translate(_ESCAPES)}\t{kind.translate(_ESCAPES)}"
+    cursor = connection.cursor(binary=True)
+    cursor.execute(statement("reserve"), {"n": stream.number})
+    rows = Rows(*cursor.fetchone(), encoding=connection.info.encoding)
+    for part in stream.parts():
+        with cursor.copy(statement("copy_jobs")) as copy:
+            for piece in rows.written(part):
+                copy.write(piece)
+    return rows.ids, rows.places

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
+from psycopg import Rollback
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tidegate.circuit import Change, Circuit, CircuitPlan, CircuitRecord, CircuitSpec
@@ -19,7 +20,7 @@ from tidegate.errors import CircuitsUnreadable
 from tidegate.jobs import NewJob, State
 from tidegate.lifecycle import Ack
 from tidegate.store import partitions
-from tidegate.store.bulk import COPY_FROM, copy_jobs
+from tidegate.store.bulk import COPY_FROM, JobStream, copy_jobs
 from tidegate.store.circuits import Steps, moving, registering, run_steps
 from tidegate.store.connection import connect_async
 from tidegate.store.gated import LOOKED_AT, Gated, gated_of
@@ -70,12 +71,22 @@ class PostgresStore:
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> tuple[list[int], Places]:
         """See `Store.enqueue`."""
+        if len(jobs) >= COPY_FROM:
+            return await self.enqueue_stream(JobStream.of(jobs))
         with calling("enqueue"):
             async with self._lanes.lane() as connection:
-                if len(jobs) >= COPY_FROM:
-                    async with connection.transaction():
-                        return await copy_jobs(connection, jobs)
                 return enqueued(await (await connection.execute(*insert_of(jobs))).fetchall())
+
+    async def enqueue_stream(self, stream: JobStream) -> tuple[list[int], Places]:
+        """Do the same with jobs that are still being made; what goes wrong in making one is raised as it is, and none is enqueued."""
+        with calling("enqueue"):
+            async with self._lanes.lane() as connection, connection.transaction():
+                ids, places = await copy_jobs(connection, stream)
+                if stream.error is not None:
+                    raise Rollback  # ends the block in silence: the connection is as good as before
+        if stream.error is not None:
+            raise stream.error
+        return ids, places
 
     async def notify(self, payloads: Sequence[str]) -> None:
         """See `Store.notify`."""

@@ -1,2 +1,2 @@
--- copy_jobs.sql: brings jobs whose ids and places were reserved.
-COPY tidegate.jobs (id, seq, state, run_at, priority, max_attempts, queue, kind, args, meta) FROM STDIN
+-- copy_jobs.sql: brings jobs whose ids and places were reserved, their fields in this order.
+COPY tidegate.jobs (id, seq, args, state, run_at, priority, max_attempts, queue, kind, meta) FROM STDIN (FORMAT binary)
