@@ -9,14 +9,14 @@ Metrics, logs and traces are subscribers; nothing on the job path knows them. Th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from time import monotonic
 from typing import Final, NamedTuple
 
 from tidegate.listeners import Listener
 
-__all__ = ["CLOSE_WITHIN", "Event", "Events", "announce", "emitting"]
+__all__ = ["CLOSE_WITHIN", "Event", "Events", "announce", "announce_all", "emitting", "heard"]
 
 logger = logging.getLogger("tidegate.events")
 
@@ -85,6 +85,11 @@ class Events:
                 logger.exception("an event handler raised on %r", event)
 
     @property
+    def listened(self) -> bool:
+        """Tell whether anybody listens."""
+        return bool(self._handlers)
+
+    @property
     def attached(self) -> bool:
         """Tell whether anybody is attached (and has a thread that `close` waits for)."""
         return bool(self._listeners)
@@ -119,3 +124,15 @@ def announce(event: Event, events: Events) -> None:
     node = emitting.get()
     if node is not None and node != events.emit:
         node(event)
+
+
+def announce_all(many: Iterable[Event], events: Events) -> None:
+    """Do the same with many; where nobody listens they are not even made."""
+    if heard(events):
+        for event in many:
+            announce(event, events)
+
+
+def heard(events: Events) -> bool:
+    """Tell whether anybody hears what a client announces."""
+    return events.listened or emitting.get() is not None

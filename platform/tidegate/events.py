@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tidegate.event_bus import CLOSE_WITHIN, Event, Events, announce, emitting
+from tidegate.event_bus import CLOSE_WITHIN, Event, Events, announce, announce_all, emitting, heard
 from tidegate.jobs import Failure, State, Word
 from tidegate.records import record
 
@@ -47,7 +47,9 @@ __all__ = [
     "Restarted",
     "RunAbandoned",
     "announce",
+    "announce_all",
     "emitting",
+    "heard",
 ]
 
 

@@ -14,7 +14,7 @@ from tidegate.client.grouping import Grouping
 from tidegate.client.intake import Intake, Subject
 from tidegate.client.joining import run_in
 from tidegate.client.notifier import Notifier
-from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce
+from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce_all, heard
 from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
@@ -142,7 +142,7 @@ class Tidegate:
         A long list is checked while the database takes what came before, so leave its arguments alone until this returns.
         """
         if connection is None and self._grouping is None and self._recorder is None:
-            stream = self._intake.stream(calls, check=check)
+            stream = self._intake.stream(calls, check=check, keep=heard(self.events))
             if stream is not None:
                 return await self._brought(stream)
         return await self._insert(self._intake.many(calls, check=check), connection)
@@ -204,8 +204,7 @@ class Tidegate:
         return ids
 
     def _announce(self, jobs: list[NewJob]) -> None:
-        for job in jobs:
-            announce(Enqueued(job.queue, job.kind), self.events)
+        announce_all((Enqueued(job.queue, job.kind) for job in jobs), self.events)
 
     @property
     def _recorder(self) -> Recorder | None:

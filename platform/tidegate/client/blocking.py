@@ -12,7 +12,7 @@ from psycopg import Connection, Rollback
 from tidegate.client.cancelling import cancelled_in
 from tidegate.client.intake import Intake, Subject
 from tidegate.client.joining import run_in_blocking
-from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce
+from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce_all, heard
 from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
@@ -112,7 +112,7 @@ class BlockingTidegate:
     def enqueue_many(self, calls: Iterable[Call], *, connection: Any = None, check: bool = True) -> list[int]:
         """Enqueue many calls, all or none, and return their jobs' ids in the same order; see `Tidegate.enqueue_many`."""
         if connection is None and self._recorder is None:
-            stream = self._intake.stream(calls, check=check)
+            stream = self._intake.stream(calls, check=check, keep=heard(self.events))
             if stream is not None:
                 return self._brought(stream)
         return self._insert(self._intake.many(calls, check=check), connection)
@@ -166,8 +166,7 @@ class BlockingTidegate:
         return ids
 
     def _announce(self, jobs: list[NewJob]) -> None:
-        for job in jobs:
-            announce(Enqueued(job.queue, job.kind), self.events)
+        announce_all((Enqueued(job.queue, job.kind) for job in jobs), self.events)
 
     @property
     def _recorder(self) -> Recorder | None:

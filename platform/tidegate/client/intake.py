@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tidegate.errors import ConfigurationError, InvalidArguments, UnknownQueue, UsageError
-from tidegate.handlers import Call, Handlers, JobFunction
+from tidegate.handlers import NOTHING_SAID, Call, Handler, Handlers, JobFunction
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
 from tidegate.store.bulk import BLOCK, COPY_FROM, JobStream
@@ -24,7 +24,7 @@ class Intake:
         self._settings = settings
         self._queues = tuple(settings.queue_names)
         self._default_queue = settings.default_queue or ""
-        self._limit = settings.defaults.max_args
+        self._most = settings.defaults.max_args
         self._limits = {queue: settings.queue(queue).max_args for queue in self._queues}
         self._handlers: Handlers | None = None
 
@@ -37,13 +37,28 @@ class Intake:
 
     def one(self, subject: Subject, args: Sequence[Any], kwargs: dict[str, Any], *, check: bool) -> NewJob:
         """Return the job that `subject(*args, **kwargs)` means. `check` False takes a kind's name on trust."""
-        return self._new(_call(subject, args, kwargs), check=check)
+        call = _call(subject, args, kwargs)
+        return self._new(call, self._handler(call, check=check))
 
     def many(self, calls: Iterable[Call], *, check: bool) -> list[NewJob]:
-        """Return the jobs of many calls, in order."""
-        return [self._new(call, check=check) for call in calls]
+        """Return the jobs of many calls, in order. Those that differ in their arguments alone are looked at whole but once."""
+        alike: dict[object, _Alike] = {}
+        jobs: list[NewJob] = []
+        for call in calls:
+            function, plain = call.function, call.said is NOTHING_SAID
+            known = alike.get(function) if plain else None
+            if known is None:
+                handler = self._handler(call, check=check)
+                job = self._new(call, handler)
+                if plain:
+                    alike[function] = _Alike(call.target(handler)[1].encode, job, self._limit(job))
+            else:
+                encode, first, limit = known
+                job = _small_enough(NewJob(first.kind, first.queue, encode(call.args, call.kwargs), first.priority), limit)
+            jobs.append(job)
+        return jobs
 
-    def stream(self, calls: Iterable[Call], *, check: bool) -> JobStream | None:
+    def stream(self, calls: Iterable[Call], *, check: bool, keep: bool) -> JobStream | None:
         """Return the jobs of many calls, to be made while those before are brought; None for calls that this is not for.
 
         That is few calls, and an iterator: it runs its caller's own code between them, which is not to hold up a transaction.
@@ -52,10 +67,12 @@ class Intake:
             return None
         found = tuple(calls)  # as they are now, whatever becomes of the list
         blocks = (self.many(found[start : start + BLOCK], check=check) for start in range(0, len(found), BLOCK))
-        return JobStream(len(found), blocks)
+        return JobStream(len(found), blocks, keep=keep)
 
-    def _new(self, call: Call, *, check: bool) -> NewJob:
-        handler = self.handlers.resolve(call.function) if check and isinstance(call.function, str) else None
+    def _handler(self, call: Call, *, check: bool) -> Handler | None:
+        return self.handlers.resolve(call.function) if check and isinstance(call.function, str) else None
+
+    def _new(self, call: Call, handler: Handler | None) -> NewJob:
         new = call.new_job(handler, default_queue=self._default_queue)
         if not new.queue:
             raise ConfigurationError(
@@ -64,14 +81,28 @@ class Intake:
             )
         if self._queues and new.queue not in self._queues:
             raise UnknownQueue(new.queue, self._queues, where=new.kind)
-        limit = self._limits.get(new.queue, self._limit)
-        if len(new.args) > limit:
-            raise InvalidArguments(
-                new.kind,
-                [f"its arguments are {len(new.args)} bytes as JSON; max_args is {limit}"],
-                hint="enqueue a reference to large data instead",
-            )
-        return new
+        return _small_enough(new, self._limit(new))
+
+    def _limit(self, job: NewJob) -> int:
+        return self._limits.get(job.queue, self._most)
+
+
+class _Alike(NamedTuple):
+    """What calls of one function have in common: how their arguments are written, and what the first became."""
+
+    encode: Callable[[Sequence[Any], Mapping[str, Any]], bytes]
+    first: NewJob
+    limit: int
+
+
+def _small_enough(job: NewJob, limit: int) -> NewJob:
+    if len(job.args) > limit:
+        raise InvalidArguments(
+            job.kind,
+            [f"its arguments are {len(job.args)} bytes as JSON; max_args is {limit}"],
+            hint="enqueue a reference to large data instead",
+        )
+    return job
 
 
 def _call(subject: Subject, args: Sequence[Any], kwargs: dict[str, Any]) -> Call:

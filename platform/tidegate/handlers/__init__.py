@@ -2,7 +2,7 @@
 
 from tidegate.handlers.arguments import argument, arguments_of, with_arguments
 from tidegate.handlers.breaker import Breaker
-from tidegate.handlers.call import Call, CallOptions
+from tidegate.handlers.call import NOTHING_SAID, Call, CallOptions
 from tidegate.handlers.context import JobContext
 from tidegate.handlers.decorator import JobFunction, job
 from tidegate.handlers.handler import Handler, handler_of
@@ -11,6 +11,7 @@ from tidegate.handlers.signature import InvalidResult, Signature
 from tidegate.handlers.spec import JobSpec, kind_of
 
 __all__ = [
+    "NOTHING_SAID",
     "Breaker",
     "Call",
     "CallOptions",

@@ -15,7 +15,7 @@ from tidegate.handlers.signature import Signature
 from tidegate.handlers.spec import ATTEMPTS, PRIORITIES, JobSpec, is_int, is_name, is_number
 from tidegate.jobs import NewJob
 
-__all__ = ["Call", "CallOptions"]
+__all__ = ["NOTHING_SAID", "Call", "CallOptions"]
 
 CALENDAR: Final = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))  # in any time zone, and a CHECK of the table
 LONGEST_DELAY: Final = 100 * 365.25 * 86_400  # seconds; a century is a slip of units, and far beyond it dates end
@@ -56,6 +56,10 @@ class CallOptions:
             _check_meta(self.meta)
 
 
+NOTHING_SAID: Final = CallOptions()
+"""What most calls say; by its identity many of them are told at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A function (or a kind's name) with its arguments. They are checked against the signature when it becomes a job."""
@@ -63,7 +67,7 @@ class Call:
     function: Callable[..., Any] | str
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    said: CallOptions = CallOptions()
+    said: CallOptions = NOTHING_SAID
 
     def options(
         self,
@@ -92,15 +96,18 @@ class Call:
         )
         return replace(self, said=said)
 
-    def new_job(self, handler: Handler | None, *, default_queue: str) -> NewJob:
-        """Return the row of this call. Without a handler, a function is its own; the name of one is taken on trust."""
+    def target(self, handler: Handler | None) -> tuple[JobSpec, Signature]:
+        """Return what this is a call of. Without a handler, a function is its own; the name of one is taken on trust."""
         if handler is None and not isinstance(self.function, str):
             handler = handler_of(self.function)
         if handler is None:
-            spec = JobSpec(str(self.function))
-            signature = Signature.unchecked(spec.kind)
-        else:
-            spec, signature = handler.spec, handler.signature
+            kind = str(self.function)
+            return JobSpec(kind), Signature.unchecked(kind)
+        return handler.spec, handler.signature
+
+    def new_job(self, handler: Handler | None, *, default_queue: str) -> NewJob:
+        """Return the row of this call."""
+        spec, signature = self.target(handler)
         said = self.said
         return NewJob(
             kind=spec.kind,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from operator import call
 from typing import Any, Final, NamedTuple
 
 from tidegate.errors import InvalidArguments, InvalidJob, TidegateError, UsageError, nearest
@@ -66,8 +67,7 @@ class Signature:
 
     def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         """Return the call as JSON; whatever does not fit, or would not come back exactly, is InvalidArguments."""
-        positional: list[Any] = []
-        named: dict[str, Any] = {}
+        positional, named = _NO_ARGS, _NO_KWARGS
         try:
             positional, named, problems = self._fit(self._encoders, args, kwargs)
             if self._gather is not None and not problems:
@@ -78,20 +78,15 @@ class Signature:
             problems = ["an argument is nested too deeply, or holds itself"]
         if problems:
             raise InvalidArguments(self.kind, problems, hint=self._hint(problems))
-        call: dict[str, Any] = {}
-        if positional:
-            call["args"] = positional
-        if named:
-            call["kwargs"] = named
-        return dumps(call).encode()
+        return _written(positional, named).encode()
 
     def decode(self, data: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of a stored call, exactly as they were given; of a batch handler the one item, by position."""
         try:
-            call = loads(data.decode())
-            if type(call) is not dict or not call.keys() <= _PARTS:
+            stored = loads(data.decode())
+            if type(stored) is not dict or not stored.keys() <= _PARTS:
                 raise Mismatch(_FORM)
-            args, kwargs = call.get("args", _NO_ARGS), call.get("kwargs", _NO_KWARGS)
+            args, kwargs = stored.get("args", _NO_ARGS), stored.get("kwargs", _NO_KWARGS)
             if type(args) is not list or type(kwargs) is not dict:
                 raise Mismatch(_FORM)
             positional, named, problems = self._fit(self._decoders, args, kwargs)
@@ -156,8 +151,8 @@ class Signature:
     def _fit(self, plan: _Plan, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any], list[str]]:
         """Do what `_walk` does, in half of its time for calls that fit and are all by position or all by name, as most are."""
         try:
-            if not kwargs and self._least <= len(args) <= len(plan.positional):
-                return [convert(value) for (_, convert), value in zip(plan.positional, args, strict=False)], {}, []
+            if not kwargs and self._least <= len(args) <= len(plan.places):
+                return list(map(call, plan.places, args)), {}, []
             if not args and self._needed <= kwargs.keys() <= plan.named.keys():
                 return [], {name: plan.named[name](value) for name, value in kwargs.items()}, []
         except Mismatch:  # told of below, in the signature's words and with all others
@@ -215,6 +210,8 @@ class _Plan(NamedTuple):
     """What converts the argument at each place and of each name."""
 
     positional: tuple[tuple[str, Callable[[Any], Any]], ...]
+    places: tuple[Callable[[Any], Any], ...]
+    """Those of `positional` without their names."""
     named: dict[str, Callable[[Any], Any]]
     rest: Callable[[Any], Any] | None
     others: Callable[[Any], Any] | None
@@ -229,10 +226,20 @@ class _Plan(NamedTuple):
     ) -> _Plan:
         return cls(
             tuple((each.name, way(each.codec)) for each in parameters if each.by_position),
+            tuple(way(each.codec) for each in parameters if each.by_position),
             {each.name: way(each.codec) for each in parameters if each.by_name},
             way(rest) if rest is not None else None,
             way(others) if others is not None else None,
         )
+
+
+def _written(positional: list[Any], named: dict[str, Any]) -> str:
+    """Return a call as JSON; its outermost object is written here, in half of the encoder's time for a small one."""
+    if not named:
+        return f'{{"args":{dumps(positional)}}}' if positional else "{}"
+    if not positional:
+        return f'{{"kwargs":{dumps(named)}}}'
+    return f'{{"args":{dumps(positional)},"kwargs":{dumps(named)}}}'
 
 
 class _Word(str):

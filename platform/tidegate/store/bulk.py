@@ -27,21 +27,22 @@ _BLOCKS: Final = 40  # of one COPY: making them counts against the limit of a st
 class JobStream:
     """`number` jobs that come in blocks, made as they are asked for.
 
-    The first block is made at once: what is wrong in it is raised before any SQL. What goes wrong in a later one ends the stream and
-    is its `error`; whoever brings the jobs takes back those before and raises it, since it is the caller's own and no weather.
+    The first block is made at once: what is wrong in it is raised before any SQL. What goes wrong in a later one ends the stream
+    and is its `error`; whoever brings the jobs takes back those before and raises it, since it is the caller's and no weather.
     """
 
-    def __init__(self, number: int, blocks: Iterator[Sequence[NewJob]]) -> None:
+    def __init__(self, number: int, blocks: Iterator[Sequence[NewJob]], *, keep: bool = False) -> None:
         self.number = number
         self.jobs: list[NewJob] = []
-        """Those made so far."""
+        """Those made so far, where they are to be kept: many of them are work for the garbage collector."""
+        self._keep = keep
         self.error: Exception | None = None
         self._blocks = chain([next(blocks)], blocks)
 
     @classmethod
     def of(cls, jobs: Sequence[NewJob]) -> JobStream:
         """Return a stream of jobs that are there already."""
-        return cls(len(jobs), (jobs[start : start + BLOCK] for start in range(0, len(jobs), BLOCK)))
+        return cls(len(jobs), (jobs[start : start + BLOCK] for start in range(0, len(jobs), BLOCK)), keep=True)
 
     def parts(self) -> Iterator[Iterator[Sequence[NewJob]]]:
         """Return the blocks of each COPY; none more once there is an error."""
@@ -53,7 +54,8 @@ class JobStream:
     def _made(self) -> Iterator[Sequence[NewJob]]:
         try:
             for block in self._blocks:
-                self.jobs += block
+                if self._keep:
+                    self.jobs += block
                 yield block
         except Exception as error:  # noqa: BLE001 - it belongs to the caller, who is told once the jobs before are taken back
             self.error = error

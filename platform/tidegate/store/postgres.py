@@ -78,7 +78,7 @@ class PostgresStore:
                 return enqueued(await (await connection.execute(*insert_of(jobs))).fetchall())
 
     async def enqueue_stream(self, stream: JobStream) -> tuple[list[int], Places]:
-        """Do the same with jobs that are still being made; what goes wrong in making one is raised as it is, and none is enqueued."""
+        """Do the same with jobs that are still being made; what goes wrong in that is raised as it is, and none is enqueued."""
         with calling("enqueue"):
             async with self._lanes.lane() as connection, connection.transaction():
                 ids, places = await copy_jobs(connection, stream)
