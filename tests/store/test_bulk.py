@@ -21,7 +21,7 @@ def mixed(n: int) -> Sequence[NewJob]:
     return [
         new(
             queue="email" if i % 3 else "a\\b\tc",
-            kind=f"shop:job{i % 4}",
+            kind=f"shop:jöb{i % 4}",
             priority=i % 5 - 2,
             delay=3600.0 if i % 7 == 0 else 0.0,
             run_at=datetime(2020, 1, 1, tzinfo=UTC) if i % 11 == 0 else None,

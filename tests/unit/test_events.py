@@ -8,7 +8,7 @@ import pytest
 
 from tidegate import listeners
 from tidegate.errors import UsageError
-from tidegate.events import Enqueued, Events, NodeLost, QueueMended, announce, emitting
+from tidegate.events import Enqueued, Events, NodeLost, QueueMended, announce, announce_all, emitting
 from tidegate.listeners import Listener
 
 MINUTE = 60  # far longer than anything here takes: a wait that ends only where it must
@@ -222,3 +222,24 @@ def test_what_a_handler_of_jobs_enqueues_is_told_its_node_too():
     finally:
         emitting.reset(token)
     assert told == [("client", event), ("client", event), ("node", event), ("node", event)]
+
+
+def test_many_events_are_made_only_where_somebody_listens(events):
+    made, told = [], []
+
+    def many():
+        for n in range(3):
+            made.append(n)
+            yield NodeLost(str(n))
+
+    announce_all(many(), events)
+    assert made == []
+    events.subscribe(told.append)
+    announce_all(many(), events)
+    assert told == [NodeLost("0"), NodeLost("1"), NodeLost("2")]
+    token = emitting.set(told.append)
+    try:
+        announce_all(many(), Events())
+    finally:
+        emitting.reset(token)
+    assert len(told) == 6

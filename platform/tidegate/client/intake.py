@@ -54,7 +54,10 @@ class Intake:
                     alike[function] = _Alike(call.target(handler)[1].encode, job, self._limit(job))
             else:
                 encode, first, limit = known
-                job = _small_enough(NewJob(first.kind, first.queue, encode(call.args, call.kwargs), first.priority), limit)
+                args = encode(call.args, call.kwargs)
+                if len(args) > limit:
+                    raise _too_large(first.kind, args, limit)
+                job = NewJob(first.kind, first.queue, args, first.priority)
             jobs.append(job)
         return jobs
 
@@ -81,7 +84,9 @@ class Intake:
             )
         if self._queues and new.queue not in self._queues:
             raise UnknownQueue(new.queue, self._queues, where=new.kind)
-        return _small_enough(new, self._limit(new))
+        if len(new.args) > self._limit(new):
+            raise _too_large(new.kind, new.args, self._limit(new))
+        return new
 
     def _limit(self, job: NewJob) -> int:
         return self._limits.get(job.queue, self._most)
@@ -95,14 +100,9 @@ class _Alike(NamedTuple):
     limit: int
 
 
-def _small_enough(job: NewJob, limit: int) -> NewJob:
-    if len(job.args) > limit:
-        raise InvalidArguments(
-            job.kind,
-            [f"its arguments are {len(job.args)} bytes as JSON; max_args is {limit}"],
-            hint="enqueue a reference to large data instead",
-        )
-    return job
+def _too_large(kind: str, args: bytes, limit: int) -> InvalidArguments:
+    problem = f"its arguments are {len(args)} bytes as JSON; max_args is {limit}"
+    return InvalidArguments(kind, [problem], hint="enqueue a reference to large data instead")
 
 
 def _call(subject: Subject, args: Sequence[Any], kwargs: dict[str, Any]) -> Call:
