@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ NOTHING_SAID: Final = CallOptions()
 """What most calls say; by its identity many of them are told at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Call:
     """A function (or a kind's name) with its arguments. They are checked against the signature when it becomes a job."""
 
@@ -68,6 +68,19 @@ class Call:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     said: CallOptions = NOTHING_SAID
+
+    def __init__(
+        self,
+        function: Callable[..., Any] | str,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        said: CallOptions = NOTHING_SAID,
+    ) -> None:
+        """Set the fields by their slots: as frozen as any, in two thirds of the time, for one is made for every job."""
+        _set_function(self, function)
+        _set_args(self, args)
+        _set_kwargs(self, {} if kwargs is None else kwargs)
+        _set_said(self, said)
 
     def options(
         self,
@@ -119,6 +132,9 @@ class Call:
             max_attempts=said.max_attempts,
             meta=said.meta or None,
         )
+
+
+_set_function, _set_args, _set_kwargs, _set_said = (vars(Call)[each.name].__set__ for each in fields(Call))
 
 
 def _check_meta(meta: Any) -> None:
