@@ -30,8 +30,11 @@ def spawn(coro: Coroutine[Any, Any, T], *, name: str, context: Context | None = 
 
 
 def begin(coro: Coroutine[Any, Any, T], *, name: str, context: Context) -> asyncio.Task[T]:
-    """Run `coro` as a task that its maker holds on to until it ends, or has kept: for every job, the books would cost 1 us."""
-    return asyncio.get_running_loop().create_task(coro, name=name, context=context)
+    """Run `coro` as a task that its maker holds on to until it ends, or has kept: for every job, the books would cost 1 us.
+
+    It is asyncio's own task, whatever factory the loop has: one that begins tasks at once, or wraps what they run, would not do.
+    """
+    return asyncio.Task(coro, loop=asyncio.get_running_loop(), name=name, context=context)
 
 
 def keep(task: asyncio.Task[Any]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from weakref import WeakKeyDictionary
 import pytest
 
 from tidegate.jobs import Cancelled, Job
-from tidegate.runtime.executors import RunEnded
+from tidegate.runtime.executors import Raised, RunEnded
 from tidegate.runtime.executors.coroutine import CoroutineCalls, WaitingCall
 from tidegate.runtime.runs import CURRENT, Run, Runs
 from tidegate.supervision import stack_of
@@ -137,7 +138,16 @@ async def cancels_itself() -> None:
     task.cancel()
 
 
-@pytest.mark.parametrize("handler", [keeps, keeps_weakly, wants_to_hear_of_its_end, cancels_itself])
+async def cancels_itself_and_thinks_better_of_it() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    task.uncancel()  # before 3.13 its next wait is cancelled all the same
+
+
+@pytest.mark.parametrize(
+    "handler", [keeps, keeps_weakly, wants_to_hear_of_its_end, cancels_itself, cancels_itself_and_thinks_better_of_it]
+)
 async def test_a_task_that_somebody_has_kept_or_changed_is_nobody_elses(handler: Function) -> None:
     KEPT.clear()
     consumer = Consumer()
@@ -149,13 +159,142 @@ async def test_a_task_that_somebody_has_kept_or_changed_is_nobody_elses(handler:
         seen.append((task in KEPT, any(task in each for each in KEPT if isinstance(each, WeakKeyDictionary)), task.cancelling()))
         await asyncio.sleep(0)
 
-    await consumer.call(handler)
+    with suppress(asyncio.CancelledError):
+        await consumer.call(handler)
     await consumer.call(next_one)
     assert seen == [(False, False, 0)]
     await asyncio.sleep(0)
     if handler is wants_to_hear_of_its_end:
         assert [task.done() for task in KEPT] == [True]
     KEPT.clear()
+
+
+async def test_what_a_handler_writes_on_its_task_is_not_read_by_the_next() -> None:
+    consumer = Consumer()
+    read = []
+
+    async def writes() -> None:
+        task: Any = asyncio.current_task()
+        read.append(getattr(task, "tenant", None))
+        task.tenant = "a handler's"
+
+    await consumer.call(writes)
+    await consumer.call(writes)
+    assert read == [None, None]
+
+
+async def test_a_task_that_somebody_cancels_between_two_calls_is_not_the_next_ones() -> None:
+    consumer = Consumer()
+
+    async def does_not_wait() -> None:
+        pass
+
+    async def waits() -> str:
+        await asyncio.sleep(0)
+        return "done"
+
+    await consumer.call(does_not_wait)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    assert await consumer.call(waits) == "done"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_handler_that_cancels_itself_in_its_last_step_is_cancelled(waits: bool) -> None:
+    consumer = Consumer()
+
+    async def handler() -> None:
+        if waits:
+            await asyncio.sleep(0)
+        await cancels_itself()
+
+    with pytest.raises(asyncio.CancelledError):
+        await consumer.call(handler)
+
+
+async def test_several_may_wait_for_the_same_in_their_first_step() -> None:
+    same = asyncio.get_running_loop().create_future()
+
+    async def handler() -> Any:
+        return await same
+
+    handlers = [asyncio.create_task(Consumer().call(handler)) for _ in range(3)]
+    other = asyncio.create_task(handler())
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.001, same.set_result, "heard")
+    assert await asyncio.gather(*handlers, other) == ["heard"] * 4
+
+
+async def test_what_a_cancellation_says_is_heard_also_before_the_task_has_begun() -> None:
+    consumer = Consumer()
+    tasks = []
+
+    async def handler() -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as error:
+            task.uncancel()
+            return str(error)
+        return "nothing"
+
+    with consumer.begun(handler) as begun:
+        tasks[0].cancel("by its scope")
+        assert await begun.result() == "by its scope"
+
+
+async def test_a_function_that_only_says_it_were_a_coroutine_function_has_the_jobs_context_and_no_way_to_say_done() -> None:
+    consumer = Consumer()
+
+    def promises() -> Any:
+        MARK.set("a handler's")
+        return asyncio.sleep(0, "kept")
+
+    def stops() -> Any:
+        raise StopIteration("not a value")
+
+    assert await consumer.call(promises) == "kept"
+    assert MARK.get() == "nothing"
+    with pytest.raises(Raised):
+        await consumer.call(stops)
+
+
+async def test_the_loops_task_factory_has_no_say() -> None:
+    loop = asyncio.get_running_loop()
+
+    def wrapping(loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
+        async def wrapped() -> Any:
+            return await coroutine
+
+        return asyncio.Task(wrapped(), loop=loop, **more)
+
+    async def handler() -> str:
+        await asyncio.sleep(0)
+        return await asyncio.create_task(asyncio.sleep(0, "done"))
+
+    for factory in (wrapping, getattr(asyncio, "eager_task_factory", None)):  # what tracers set; one that 3.12 has
+        loop.set_task_factory(factory)
+        try:
+            assert await asyncio.wait_for(Consumer().call(handler), 30) == "done"
+        finally:
+            loop.set_task_factory(None)
+
+
+async def test_what_a_task_carries_has_the_state_of_a_coroutine() -> None:
+    consumer = Consumer()
+    tasks: list[Any] = []
+
+    async def handler() -> str:
+        tasks.append(asyncio.current_task())
+        await asyncio.sleep(0)
+        return inspect.getcoroutinestate(tasks[0].get_coro())
+
+    with consumer.begun(handler) as begun:
+        assert inspect.getcoroutinestate(tasks[0].get_coro()) == inspect.CORO_SUSPENDED
+        assert await begun.result() == inspect.CORO_RUNNING
+    assert inspect.getcoroutinestate(tasks[0].get_coro()) == inspect.CORO_CLOSED
 
 
 async def test_what_a_handler_raises_comes_as_it_was_raised() -> None:

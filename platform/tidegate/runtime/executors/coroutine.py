@@ -16,6 +16,7 @@ import threading
 from asyncio.tasks import _enter_task, _leave_task  # for those who run code as a task: "Extending" in asyncio's documentation
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
+from gc import get_referents
 from math import inf
 from sys import getrefcount
 from types import CodeType, CoroutineType, FrameType
@@ -48,7 +49,7 @@ class CoroutineCalls:
         if run.asked:
             return answer(run, None, None, heeded=True)
         spare = self._spare
-        if spare is None or spare.task.done():
+        if spare is None or not spare.as_new():
             spare = self._spare = _Spare()
         loop = spare.loop
         if self.turn_ends == inf:
@@ -57,6 +58,7 @@ class CoroutineCalls:
         spare.task.set_name(run.first.kind)
         run.places.append(spare.place)
         context = copy_context()
+        coroutine: Any = None
         value: Any = None
         error: BaseException | None = None
         consumer = asyncio.current_task(loop)
@@ -64,12 +66,17 @@ class CoroutineCalls:
             _leave_task(loop, consumer)
         _enter_task(loop, spare.task)
         try:
-            coroutine: Any = call()
+            coroutine = context.run(call)
             if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
                 coroutine = _awaited(coroutine)
             pending = context.run(coroutine.send, None)
         except StopIteration as ended:
-            value = ended.value
+            if coroutine is None:  # raised by a function that only says it were a coroutine function
+                error = storable(ended)
+            elif spare.is_to_be_cancelled:  # by itself, in its last step
+                error = asyncio.CancelledError()
+            else:
+                value = ended.value
         except asyncio.CancelledError as raised:
             error = raised
         except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is its outcome; the runner judges it
@@ -81,8 +88,6 @@ class CoroutineCalls:
             _leave_task(loop, spare.task)
             if consumer is not None:
                 _enter_task(loop, consumer)
-        if not spare.as_new():
-            self._spare = None
         return answer(run, value, error, heeded=False)
 
     def _end_turn(self) -> None:
@@ -104,12 +109,23 @@ class _Spare:
         self.carrier = _Carrier()
         self.task: asyncio.Task[None] = begin(self.carrier, name="a handler", context=Context())
         self.place = InTask(self.task, threading.get_ident())
-        self._kept = getrefcount(self.task), getweakrefcount(self.task)
+        self._kept = self._traces()
 
     def as_new(self) -> bool:
-        """Tell whether the task may be another coroutine's: nobody has kept or cancelled it, or wants to hear of its end."""
-        kept = getrefcount(self.task), getweakrefcount(self.task)
-        return kept == self._kept and not self.task.cancelling() and not self.task._callbacks  # noqa: SLF001 - as its repr does
+        """Tell whether a coroutine may have the task: nobody has kept, marked or cancelled it, or wants to hear of its end."""
+        if self.task.done() or self.task.cancelling() or self.is_to_be_cancelled:
+            return False
+        return self._traces() == self._kept
+
+    @property
+    def is_to_be_cancelled(self) -> bool:
+        """Whether its next wait is cancelled; before 3.13 `uncancel` does not change that."""
+        task: Any = self.task
+        return bool(task._must_cancel)  # noqa: SLF001 - a task that has not begun tells it nowhere else
+
+    def _traces(self) -> tuple[int, int, int]:
+        """Count who refers to it, and to what it refers: a callback, an attribute that somebody has set."""
+        return getrefcount(self.task), getweakrefcount(self.task), len(get_referents(self.task))
 
 
 class WaitingCall:
@@ -148,7 +164,10 @@ class WaitingCall:
         if not self._carrier.over:
             self._abandon()
             return answer(self._run, None, None, heeded=True)
-        return answer(self._run, *self._carrier.outcome(), heeded=self._cancelled)
+        value, error = self._carrier.outcome()
+        if error is None and self._task.cancelled():  # by itself, in its last step
+            error = asyncio.CancelledError()
+        return answer(self._run, value, error, heeded=self._cancelled)
 
     def _ask(self) -> None:
         if isinstance(self._run.why, TimedOut):
@@ -181,7 +200,7 @@ class _Carrier(Coroutine[Any, Any, None]):
     it carries.
     """
 
-    __slots__ = ("_context", "_coroutine", "_ended", "_error", "_fresh", "_pending", "_run", "_value", "over")
+    __slots__ = ("_awaits", "_context", "_coroutine", "_ended", "_error", "_fresh", "_pending", "_run", "_value", "over")
 
     def __init__(self) -> None:
         self._coroutine: Coroutine[Any, Any, Any] | None = None
@@ -195,6 +214,9 @@ class _Carrier(Coroutine[Any, Any, None]):
     ) -> None:
         """Carry `coroutine`, whose code runs in `context`, and which waits for `pending`."""
         self._coroutine, self._context, self._pending = coroutine, context, pending
+        self._awaits = getattr(pending, "_asyncio_future_blocking", None) is True
+        if self._awaits:  # the mark of `await`, which its task would take off: nobody else could begin to wait for the same
+            pending._asyncio_future_blocking = False  # noqa: SLF001 - meant for those who write futures
         self._run: Run | None = run
         self._ended: Callable[[], None] | None = ended
 
@@ -218,7 +240,7 @@ class _Carrier(Coroutine[Any, Any, None]):
             raise error
         if self._fresh:
             pending = self._first()
-            if asyncio.isfuture(pending) and pending.cancel():
+            if asyncio.isfuture(pending) and pending.cancel(*error.args):
                 return pending
         return self._step(self._coroutine.throw, error)
 
@@ -228,13 +250,19 @@ class _Carrier(Coroutine[Any, Any, None]):
             self._coroutine.close()
 
     def __await__(self) -> Any:
-        """Nobody awaits it but its task, by `send`."""
-        raise NotImplementedError
+        """Whoever awaits it takes its steps, as its task does."""
+        return self
+
+    def __next__(self) -> Any:
+        """Take a step."""
+        return self.send(None)
 
     def _first(self) -> Any:
         self._fresh = False
         CURRENT.set(self._run)  # in the task's own context: by that a blocked loop's culprit is found
         pending, self._pending = self._pending, None
+        if self._awaits:
+            pending._asyncio_future_blocking = True  # noqa: SLF001 - as above
         return pending
 
     def _step(self, step: Callable[[Any], Any], value: Any) -> Any:
@@ -283,3 +311,13 @@ class _Carrier(Coroutine[Any, Any, None]):
     def cr_running(self) -> bool:
         """As a coroutine's."""
         return bool(getattr(self._coroutine, "cr_running", False))
+
+    @property
+    def cr_suspended(self) -> bool:
+        """As a coroutine's."""
+        return bool(getattr(self._coroutine, "cr_suspended", False))
+
+    @property
+    def cr_origin(self) -> Any:
+        """As a coroutine's."""
+        return getattr(self._coroutine, "cr_origin", None)
