@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.runs import run
 
 from tidegate.runtime.blockage import Blockage, Sight, look, overdue_at
+from tidegate.runtime.executors.coroutine import CoroutineCalls
 from tidegate.runtime.runs import Runs
 
 SECONDS = st.floats(0, 1e6)
@@ -139,3 +140,30 @@ def test_a_thread_that_is_gone_is_not_seen():
     thread.join()
     with closing(asyncio.new_event_loop()) as loop:
         assert look(thread.ident, loop, []).stack == ""
+
+
+def test_a_first_step_is_found_on_a_loop_without_frames():
+    uvloop = pytest.importorskip("uvloop")
+    seen = []
+
+    async def main():
+        loop, thread, runs, its = asyncio.get_running_loop(), threading.get_ident(), Runs(), run(1)
+        began = threading.Event()
+
+        async def blocks():
+            began.set()
+            time.sleep(0.3)  # noqa: ASYNC251 - the fault that is tested
+
+        def watches():
+            began.wait(30)
+            seen.append(look(thread, loop, runs.under_way()).run is its)
+
+        watcher = threading.Thread(target=watches)
+        watcher.start()
+        with runs.running(its):
+            CoroutineCalls(runs).begin(blocks, its)
+        watcher.join()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+    assert seen == [True]

@@ -62,10 +62,12 @@ def look(thread: int, loop: asyncio.AbstractEventLoop, runs: Iterable[Run] = ())
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - documented for exactly this
     if frame is None:
         return Sight(None, "")
-    handle = _running_handle(frame)
+    handle, known = _running_handle(frame), list(runs)
     context = _context(handle) if handle is not None else _task_context(loop)
     run = None if context is None else context.get(CURRENT)
-    if run is not None and run not in set(runs):  # what it was a part of has ended: a task that it left behind
+    if run is None and handle is None:
+        run = _run_in_task(loop, known)
+    if run is not None and run not in known:  # what it was a part of has ended: a task that it left behind
         run = None
     return Sight(run, _stack(frame, handle))
 
@@ -86,6 +88,14 @@ def _task_context(loop: asyncio.AbstractEventLoop) -> Context | None:
     task = asyncio.current_task(loop)
     get_context = getattr(task, "get_context", None)
     return None if get_context is None else get_context()
+
+
+def _run_in_task(loop: asyncio.AbstractEventLoop, runs: Iterable[Run]) -> Run | None:
+    """Return the run whose own task is the running one: in its first step its code is not yet in that task's context."""
+    task = asyncio.current_task(loop)
+    return next(
+        (run for run in runs for place in run.places[-1:] if task is not None and getattr(place, "task", None) is task), None
+    )
 
 
 def _stack(frame: FrameType, handle: FrameType | None) -> str:
