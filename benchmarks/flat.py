@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 from ground import Report, Size, ground, machine, parser
-from working import Shape, ended, nodes, put, rss
+from working import Shape, ended, nodes, put, rss, spent_on
 
 from tidegate.benchmark.measuring import latency, settings_for
 from tidegate.introspection.circuits import Circuits
@@ -29,13 +29,9 @@ def rate(database: str, jobs: int) -> float:
     """Run one node until `jobs` more have ended; return jobs per second."""
     before = ended(database)
     with nodes(database, SHAPE):
-        while (at := ended(database)) == before:
-            time.sleep(0.01)
-        started, first = time.perf_counter(), at
-        while at < before + jobs:
+        while ended(database) < before + jobs:
             time.sleep(0.02)
-            at = ended(database)
-        return (at - first) / (time.perf_counter() - started)
+    return jobs / spent_on(database, jobs, after=before)
 
 
 def at_backlog(database: str, backlog: int, jobs: int) -> float:

@@ -27,7 +27,7 @@ from tidegate.runtime.interpreter import spare_collections
 from tidegate.settings import Settings
 from tidegate.store.connection import connect
 
-__all__ = ["Drained", "Shape", "cpu", "drained", "ended", "nodes", "put", "rss"]
+__all__ = ["Drained", "Shape", "cpu", "drained", "ended", "nodes", "put", "rss", "spent_on"]
 
 LIMIT: Final = 600.0
 BULK: Final = (
@@ -133,15 +133,22 @@ def drained(database: str, server: psutil.Process, shape: Shape, jobs: int, *, c
         spent = sum(cpu(each) - at for each, at in zip(workers, before, strict=True))
         served, wal = cpu(server) - served, _one(database, SEEN)[0] - seen[0]
     after = _one(database, SEEN)  # once its connections have ended, their counts are in
-    [seconds] = _one(
-        database,
-        "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM"
-        " (SELECT finished_at, started_at FROM tidegate.history ORDER BY finished_at DESC LIMIT %s) AS last",
-        jobs,
-    )
+    seconds = spent_on(database, jobs, after=had)
     per = 10_000 / jobs
     dead = after[2] - before_all[2]
     return Drained(jobs / seconds, spent * per, served * per, memory, wal / jobs, (after[1] - before_all[1]) / jobs, dead / jobs)
+
+
+def spent_on(database: str, jobs: int, *, after: int) -> float:
+    """Return the seconds from the first start to the last end of the `jobs` that ended next when `after` had."""
+    [seconds] = _one(
+        database,
+        "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM"
+        " (SELECT finished_at, started_at FROM tidegate.history ORDER BY finished_at OFFSET %s LIMIT %s) AS those",
+        after,
+        jobs,
+    )
+    return float(seconds)
 
 
 def _pause(database: str, *, paused: bool) -> None:
