@@ -284,11 +284,13 @@ def test_autovacuum_that_is_switched_off_for_a_table(bare_shop: Shop) -> None:
 
 
 def test_autovacuum_that_does_not_come_and_rows_that_are_too_old() -> None:
-    well = {"name": "jobs", "dead_tuples": 9_000, "vacuumed_ago": None, "awaited": 5_000.0, "age": 10, "most_age": 200}
+    upkeep = {"awaited": 5_000.0, "age": 10, "most_age": 200, "watched_for": 90_000.0}
+    well = {"name": "jobs", "dead_tuples": 9_000, "vacuumed_ago": None, **upkeep}
     late = {**well, "dead_tuples": 40_000, "vacuumed_ago": 7_200.0}
     busy = {**late, "vacuumed_ago": 60.0}
     never = {**late, "vacuumed_ago": None, "name": "history"}
-    told = facts(vacuums=[well, late, busy, never, {**well, "age": 300}])
+    new = {**never, "watched_for": 60.0}  # dead rows of a table that autovacuum has had no time for
+    told = facts(vacuums=[well, late, busy, never, new, {**well, "age": 300}])
     first, second = vacuum(told)
     assert first.what == "jobs has 40,000 dead rows and was last vacuumed 2.0 h ago, though autovacuum should come at 5,000"
     assert "history has 40,000 dead rows and was never vacuumed" in second.what

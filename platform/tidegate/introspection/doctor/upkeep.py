@@ -22,6 +22,7 @@ def vacuum(facts: Facts) -> Iterator[Finding]:
     """Autovacuum comes to every table that waits for it."""
     for each in facts.vacuums:
         name, ago = each["name"], each["vacuumed_ago"]
+        without = each["watched_for"] if ago is None else ago
         if each["awaited"] is None:
             yield Finding(
                 "autovacuum",
@@ -30,7 +31,7 @@ def vacuum(facts: Facts) -> Iterator[Finding]:
                 "its dead rows are never removed",
                 f"ALTER TABLE tidegate.{name} RESET (autovacuum_enabled)",
             )
-        elif each["dead_tuples"] > max(2 * each["awaited"], NEVER_MIND) and (ago is None or ago > LATE):
+        elif each["dead_tuples"] > max(2 * each["awaited"], NEVER_MIND) and without > LATE:
             yield Finding(
                 "autovacuum",
                 "warning",
