@@ -10,17 +10,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from tidegate.client.cancelling import cancelled_in
+from tidegate.client.client import Client
 from tidegate.client.grouping import Grouping
-from tidegate.client.intake import Intake, Subject
+from tidegate.client.intake import Subject
 from tidegate.client.joining import run_in
 from tidegate.client.notifier import Notifier
-from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce_all, heard
+from tidegate.events import CLOSE_WITHIN, Events, heard
 from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
-from tidegate.spans import found
 from tidegate.store.bulk import JobStream
-from tidegate.store.database import Database
 from tidegate.store.postgres import PostgresStore, make_engine
 from tidegate.store.rows import enqueue_params, enqueued
 from tidegate.store.statements import statement
@@ -30,25 +29,18 @@ if TYPE_CHECKING:
 
     from tidegate.client.blocking import BlockingTidegate
     from tidegate.client.circuits import FleetCircuits
-    from tidegate.spans.recorder import Recorder
 
 __all__ = ["Tidegate"]
 
 
-class Tidegate:
+class Tidegate(Client):
     """A connection to the platform: `async with Tidegate.connect() as tide: await tide.enqueue(...)`.
 
     The database is the argument, else TIDEGATE_DATABASE, else DATABASE_URL, else what queues.yaml says.
     """
 
     def __init__(self, settings: Settings, *, pool_size: int = 5, events: Events | None = None) -> None:
-        self.settings = settings
-        self.events = events or Events()
-        self._own_events = events is None
-        self._spans: Recorder | None = None
-        self._intake = Intake(settings)
-        self._database = Database(settings.database, folder=settings.folder, timeouts=settings.database_timeouts)
-        self._pool_size = pool_size
+        super().__init__(settings, pool_size=pool_size, events=events)
         self._store: PostgresStore | None = None
         self._notifier: Notifier | None = None
         self._grouping: Grouping | None = None
@@ -202,15 +194,6 @@ class Tidegate:
             self._notifier.tell(places)
         self._announce(stream.jobs)
         return ids
-
-    def _announce(self, jobs: list[NewJob]) -> None:
-        announce_all((Enqueued(job.queue, job.kind) for job in jobs), self.events)
-
-    @property
-    def _recorder(self) -> Recorder | None:
-        if self._spans is None:
-            self._spans = found(self.settings.tracing, database=self._database.conninfo)
-        return self._spans
 
     def _conninfo(self) -> str:
         self._open_store  # noqa: B018 - says that this client is not connected, where it is not

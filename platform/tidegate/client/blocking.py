@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 from psycopg import Connection, Rollback
 
 from tidegate.client.cancelling import cancelled_in
-from tidegate.client.intake import Intake, Subject
+from tidegate.client.client import Client
+from tidegate.client.intake import Subject
 from tidegate.client.joining import run_in_blocking
-from tidegate.events import CLOSE_WITHIN, Enqueued, Events, announce_all, heard
+from tidegate.events import CLOSE_WITHIN, Events, heard
 from tidegate.handlers import Call
 from tidegate.jobs import NewJob
 from tidegate.settings import Settings
-from tidegate.spans import found
 from tidegate.store.bulk import COPY_FROM, JobStream, copy_jobs_blocking
-from tidegate.store.database import Database
 from tidegate.store.lanes import BlockingLanes
 from tidegate.store.protocol import Places
 from tidegate.store.rows import enqueue_params, enqueued, insert_of, payloads
@@ -29,24 +28,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tidegate.client.circuits import BlockingCircuits
-    from tidegate.spans.recorder import Recorder
 
 __all__ = ["BlockingTidegate"]
 
 _NOT_CONNECTED = "this client is not connected: use it inside `with Tidegate.connect_sync() as tide:`"
 
 
-class BlockingTidegate:
+class BlockingTidegate(Client):
     """A connection to the platform: `with Tidegate.connect_sync() as tide: tide.enqueue(...)`. Safe to share between threads."""
 
     def __init__(self, settings: Settings, *, pool_size: int = 5, events: Events | None = None) -> None:
-        self.settings = settings
-        self.events = events or Events()
-        self._own_events = events is None
-        self._spans: Recorder | None = None
-        self._intake = Intake(settings)
-        self._database = Database(settings.database, folder=settings.folder, timeouts=settings.database_timeouts)
-        self._pool_size = pool_size
+        super().__init__(settings, pool_size=pool_size, events=events)
         self._engine: Engine | None = None
         self._making = threading.Lock()
         self._lanes: BlockingLanes | None = None
@@ -164,15 +156,6 @@ class BlockingTidegate:
             raise stream.error
         self._announce(stream.jobs)
         return ids
-
-    def _announce(self, jobs: list[NewJob]) -> None:
-        announce_all((Enqueued(job.queue, job.kind) for job in jobs), self.events)
-
-    @property
-    def _recorder(self) -> Recorder | None:
-        if self._spans is None:
-            self._spans = found(self.settings.tracing, database=self._database.conninfo)
-        return self._spans
 
 
 def _tell(connection: Connection[Any], places: Places) -> None:

@@ -268,7 +268,9 @@ class QueueSession(FunctionChild):
     def _plan(self, now: float, *, tick: bool) -> Claim | None:
         if not self._may_claim():
             return None
-        n = min(self._owed, CLAIM_LIMIT)
+        n = min(self._owed - max(len(self._outbox) - ACK_BATCH, 0), CLAIM_LIMIT)  # not those that wait behind this ack (A3)
+        if n <= 0:
+            return None
         if (held_back := self._circuits.claim_held_back(n, now, tick=tick)) is not None:
             return held_back
         if self._hints.sweep_is_due(now) and (tick or not self._dry):

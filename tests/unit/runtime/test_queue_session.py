@@ -14,7 +14,7 @@ from tidegate.circuit import CircuitPlan
 from tidegate.events import Event, JobEnded
 from tidegate.jobs import Job, NewJob, State, Word
 from tidegate.lifecycle import Ack
-from tidegate.runtime import outbox
+from tidegate.runtime import outbox, queue_session
 from tidegate.runtime.known_circuits import KnownCircuits
 from tidegate.runtime.node_lease import NodeLease
 from tidegate.runtime.quarantine import Quarantine
@@ -85,6 +85,28 @@ def test_a2_of_two_reports_of_a_job_the_first_is_sent_and_the_second_ignored(cap
     run_virtual(main())
     assert len([event for event in told if isinstance(event, JobEnded)]) == 1
     assert "a second report on job" in caplog.text
+
+
+def test_a3_nothing_is_claimed_for_those_whose_acks_wait_behind_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_session, "ACK_BATCH", 1)
+    monkeypatch.setattr(queue_session, "ENOUGH", 1)
+
+    async def main() -> tuple[int, int]:
+        async with a_session(12) as (session, got, _):
+            session.owe(4)
+            await until(lambda: len(got) == 4)
+            for job in got[:]:
+                session.report(done(job))
+            session.owe(4)
+            most = 0
+            while len(got) < 8:
+                await asyncio.sleep(0)
+                held = session.describe()["held"]
+                assert isinstance(held, int)
+                most = max(most, held)
+            return most, len(got)
+
+    assert run_virtual(main()) == (4, 8)
 
 
 def test_a3_above_the_high_water_mark_a_report_waits_until_it_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
